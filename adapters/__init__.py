@@ -1,0 +1,1 @@
+"""One folder per outside system; each implements ports that the contexts declare."""

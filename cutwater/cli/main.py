@@ -1,0 +1,86 @@
+"""`cutwater`: noun + verb. Groups are imported when they are asked for, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from cutwater import __version__
+from cutwater.core.errors import CutwaterError, Exit
+
+# noun -> (module, help). A group's module holds `app`, a typer.Typer; a single command's module holds `app` with one.
+NOUNS: dict[str, tuple[str, str]] = {
+    "demo": ("cutwater.cli.demo", "The whole path on the embedded sandbox, told chapter by chapter"),
+    "doctor": ("cutwater.cli.doctor", "What is missing, and how to mend it"),
+    "evidence": ("cutwater.cli.evidence", "The hash-chained journal: verify, show"),
+    "explain": ("cutwater.cli.explain", "What an error code means and what to do"),
+    "inventory": ("cutwater.cli.inventory", "The As-Is estate: discover, list, show, diff"),
+    "reconcile": ("cutwater.cli.reconcile", "Both sides compared at a stated point: run, breaks, explain, report"),
+    "runbook": ("cutwater.cli.runbook", "The plan as people carry it out: render"),
+    "sandbox": ("cutwater.cli.sandbox", "The embedded estate: up, down, status, seed, traffic, inject"),
+    "wave": ("cutwater.cli.wave", "Waves: plan, show, run, status, pause, resume, approve, abandon"),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Knows the nouns by name and imports one only when it is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(NOUNS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in NOUNS:
+            return None
+        module, _ = NOUNS[cmd_name]
+        command = get_command(import_module(module).app)
+        command.name = cmd_name
+        return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        width = max(map(len, NOUNS))
+        sys.stdout.write(
+            "Usage: cutwater NOUN VERB [--project DIR] [--output text|json]\n\n"
+            "Moves a payments estate to a lakehouse, wave by wave, and proves that nothing was lost,\ndoubled or changed.\n\n"
+            + "".join(f"  {name:<{width}}  {text}\n" for name, (_, text) in sorted(NOUNS.items()))
+            + "\nExit codes: 0 done, 1 defect, 2 usage, 3 refused, 4 bad input, 5 unavailable, 6 lease held,\n"
+            "7 inconclusive, 130 interrupted.  cutwater NOUN --help tells more.\n"
+        )
+
+
+app = typer.Typer(cls=LazyGroup, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit")) -> None:
+    if version:
+        sys.stdout.write(f"cutwater {__version__}\n")
+        raise typer.Exit
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The console script. Every error ends as one message and a documented exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    fmt = (
+        "json"
+        if "json" in (words[i + 1] for i, word in enumerate(words[:-1]) if word == "--output")
+        or "--output=json" in words
+        else "text"
+    )
+    try:
+        app(args=words, prog_name="cutwater", standalone_mode=True)
+    except CutwaterError as error:
+        if debug:
+            raise
+        from cutwater.core.output import print_error
+
+        print_error(error, fmt)
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        sys.exit(int(Exit.INTERRUPTED))

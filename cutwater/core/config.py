@@ -1,0 +1,150 @@
+"""The project's configuration: cutwater.toml, the endpoints it names, and where run-time files live.
+
+Secrets are never in a project file: a value may name an environment variable (`"${CUTWATER_SOURCE_DSN}"`), and the
+sandbox keeps its generated passwords in its own run directory outside the project (mode 0600).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from cutwater.core.errors import BadInput, Unavailable
+
+CONFIG_NAME = "cutwater.toml"
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the outside systems are. DSNs are libpq URLs and carry passwords: never print this object."""
+
+    postgres_dsn: str = ""
+    catalog_dsn: str = ""
+    warehouse: str = ""
+    kafka_bootstrap: str = ""
+    registry_url: str = ""
+    aws_endpoint: str = ""
+    api_url: str = ""
+    api_access_log: str = ""
+    drop_dir: str = ""
+    swift_dir: str = ""
+
+    def __repr__(self) -> str:
+        return "Endpoints(...)"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project: its root, its name, the state store's URL and whether its endpoints are the sandbox's."""
+
+    root: Path
+    name: str
+    state_url: str
+    endpoints_from: str = "sandbox"
+    configured: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def run_dir(self) -> Path:
+        """Run-time files of this project that hold no secret: state, logs of runners, evidence."""
+        return self.root / ".cutwater"
+
+    @property
+    def sandbox_dir(self) -> Path:
+        """The sandbox's run directory, outside the project: data, logs, endpoints.json (0600)."""
+        digest = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:8]
+        return data_home() / "sandboxes" / f"{self.name}-{digest}"
+
+    @property
+    def endpoints_file(self) -> Path:
+        return self.sandbox_dir / "endpoints.json"
+
+    def endpoints(self) -> Endpoints:
+        """The outside systems' addresses; raises Unavailable where the sandbox is not up, BadInput where one is wrong."""
+        if self.endpoints_from != "sandbox":
+            return Endpoints(**{name: _resolve(value, name) for name, value in self.configured.items()})
+        try:
+            document = json.loads(self.endpoints_file.read_text("utf-8"))
+        except FileNotFoundError:
+            raise Unavailable(
+                "CW1001",
+                f"the sandbox of {self.name} is not up",
+                state="nothing was read or written",
+                next="cutwater sandbox up",
+            ) from None
+        known = {item.name for item in fields(Endpoints)}
+        return Endpoints(**{key: str(value) for key, value in document.items() if key in known})
+
+
+def data_home() -> Path:
+    """Where sandboxes live: $CUTWATER_HOME, else $XDG_DATA_HOME/cutwater, else ~/.local/share/cutwater."""
+    chosen = os.environ.get("CUTWATER_HOME")
+    return (
+        Path(chosen)
+        if chosen
+        else Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cutwater"
+    )
+
+
+def cache_home() -> Path:
+    """Where downloads live: $CUTWATER_CACHE, else $XDG_CACHE_HOME/cutwater, else ~/.cache/cutwater."""
+    chosen = os.environ.get("CUTWATER_CACHE")
+    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutwater"
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The nearest parent (of `start`, else the working directory) that holds cutwater.toml."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return load_project(folder)
+    raise BadInput("CW1002", f"no {CONFIG_NAME} in {here} or above it", next="cutwater init DIR, or --project DIR")
+
+
+def load_project(root: Path) -> Project:
+    """Reads `root`/cutwater.toml; raises BadInput with the file and the line of a mistake."""
+    path = root / CONFIG_NAME
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BadInput("CW1002", f"no {CONFIG_NAME} in {root}", next="cutwater init DIR, or --project DIR") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput("CW1003", f"{path} is not valid TOML", cause=str(error), next=f"mend {path}") from None
+    project, state, ends = (document.get(name, {}) for name in ("project", "state", "endpoints"))
+    known = {item.name for item in fields(Endpoints)} | {"from"}
+    unknown = sorted(set(ends) - known)
+    if unknown:
+        raise BadInput(
+            "CW1004",
+            f"{path}: [endpoints] has no setting {', '.join(unknown)}",
+            next=f"known: {', '.join(sorted(known))}",
+        )
+    url = _resolve(str(state.get("url", "")), "state.url") or f"sqlite:///{root.resolve() / '.cutwater' / 'state.db'}"
+    source = str(ends.get("from", "sandbox" if not ends else "settings"))
+    return Project(
+        root.resolve(),
+        str(project.get("name", root.resolve().name)),
+        url,
+        source,
+        {k: str(v) for k, v in ends.items() if k != "from"},
+    )
+
+
+def _resolve(value: str, name: str) -> str:
+    def of(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1])
+        if found is None:
+            raise BadInput(
+                "CW1005",
+                f"the environment variable {match[1]} is not set",
+                cause=f"{name} in {CONFIG_NAME} refers to it",
+                next=f"export {match[1]}=...",
+            )
+        return found
+
+    return _REFERENCE.sub(of, value)

@@ -1,0 +1,1 @@
+"""The one place that maps a configured kind to an adapter."""

@@ -1,0 +1,1 @@
+"""The As-Is estate: assets, discovery, drift, mappings with comparison classes."""

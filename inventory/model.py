@@ -1,0 +1,114 @@
+"""Assets, edges and snapshots of the estate, and how one asset maps to its To-Be table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from cutwater.core.hashing import sha256_json
+
+
+class AssetKind(StrEnum):
+    POSTGRES = "postgres"
+    KAFKA = "kafka"
+    API = "api"
+    FILE = "file"
+    SWIFT = "swift"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One asset. `id` is `<kind>:<name>`, e.g. `postgres:payhub.payment`, `kafka:payhub.payment.status.v1`,
+    `file:pain001`, `swift:fin-in`, `api:payments.get_status`.
+
+    structure: what voids an approval when it changes (columns, keys, partitions, operations), plain JSON values.
+    measures: what moves all the time (counts, offsets, bytes), plain JSON values.
+    """
+
+    id: str
+    kind: AssetKind
+    name: str
+    owner: str = "nobody"
+    criticality: str = "medium"
+    structure: dict[str, object] = field(default_factory=dict)
+    measures: dict[str, object] = field(default_factory=dict)
+    evidence: str = ""  # where it was seen: catalog, access log, header scan
+    last_seen: datetime | None = None
+    confidence: str = "0.50"  # a decimal in text: 0.00-1.00
+
+    @property
+    def structure_hash(self) -> str:
+        return sha256_json({"id": self.id, "structure": self.structure})
+
+
+@dataclass(frozen=True)
+class Edge:
+    """How `source` feeds `target`; kind: fk, writes, reads, feeds, same_payment."""
+
+    source: str
+    target: str
+    kind: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What discovery saw at one time."""
+
+    id: str
+    taken_at: datetime
+    assets: tuple[Asset, ...]
+    edges: tuple[Edge, ...] = ()
+    not_checked: dict[str, str] = field(default_factory=dict)  # kind -> why it could not be looked at
+
+    def asset(self, asset_id: str) -> Asset | None:
+        return next((item for item in self.assets if item.id == asset_id), None)
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class FieldClass(StrEnum):
+    """How a field is compared (payments.md, field classes); the thin path uses EXACT and IGNORED."""
+
+    EXACT = "exact"
+    NORMALISED = "normalised"
+    TRUNCATION_EQUAL = "truncation_equal"
+    DERIVED = "derived"
+    ENRICHMENT_ONLY = "enrichment_only"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True)
+class ColumnMapping:
+    """One column: its name, PostgreSQL type (format_type), the lake's type (Iceberg), nullability and field class."""
+
+    name: str
+    pg_type: str
+    lake_type: str
+    nullable: bool = True
+    field_class: FieldClass = FieldClass.EXACT
+
+
+@dataclass(frozen=True)
+class TableMapping:
+    """A PostgreSQL table and its 1:1 copy in the lake.
+
+    key is empty for a table without a primary key: its rows are a multiset.
+    """
+
+    source_schema: str
+    source_table: str
+    target: str  # "legacy.payment"
+    key: tuple[str, ...]
+    columns: tuple[ColumnMapping, ...]
+
+    @property
+    def asset_id(self) -> str:
+        return f"postgres:{self.source_schema}.{self.source_table}"
+
+    @property
+    def changes(self) -> str:
+        """The append-only change table: `legacy_changes.<table>`."""
+        return "legacy_changes." + self.target.split(".", 1)[1]

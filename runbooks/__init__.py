@@ -1,0 +1,1 @@
+"""The plan, its schedule and its journal rendered for people."""
