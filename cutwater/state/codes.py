@@ -1,0 +1,28 @@
+"""Codes of the state store (CW20nn): what each means and what to do."""
+
+from __future__ import annotations
+
+CODES: dict[str, str] = {
+    "CW2001": "Another runner holds the wave's lease. Attach to it with `cutwater wave status`, or wait until it ends; "
+    "a lease whose holder died ends by itself at the time that the message names.",
+    "CW2002": "The lease was lost: it ran out and another runner took it. This process must do nothing more for the "
+    "wave; `cutwater wave status` shows who runs it now.",
+    "CW2003": "The journal refused a record because a later fencing token exists: a zombie runner tried to write. "
+    "Nothing was written; stop that process.",
+    "CW2004": "The state store did not answer in time, is locked or its disk is full. Nothing was half-written: "
+    "free the disk or wait, then run the same command again.",
+    "CW2005": "The state store's URL is not understood. Use sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DB "
+    "under [state] url in cutwater.toml.",
+    "CW2006": "The state store was written by a newer cutwater. Use that version or newer; an older one would "
+    "misread it.",
+    "CW2007": "The journal or the evidence was altered: a record was edited, removed, inserted, reordered or cut off. "
+    "Keep a copy of the store, restore it from a backup and compare; nothing built on it is to be trusted until then.",
+    "CW2008": "A saved plan no longer has the content it was saved with. An approval of it is void: plan again "
+    "and have the new plan approved.",
+    "CW2009": "The store has no such object (plan, request, snapshot or run). List what there is with the noun's "
+    "list or show command.",
+    "CW2010": "A value cannot be kept in the journal: only JSON values without floats have one canonical form. "
+    "This is a defect: report it with the kind of record that the message names.",
+    "CW2011": "The anchor is not of the form SEQ:HASH (64 hexadecimal digits). Copy it as `cutwater evidence verify` "
+    "printed it.",
+}

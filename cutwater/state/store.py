@@ -1,0 +1,63 @@
+"""The store: one object with everything that cutwater remembers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import TracebackType
+
+from cutwater.core.clock import Clock, utc_now
+from cutwater.state.database import Database
+from cutwater.state.findings import EvidenceStore, Recon, Snapshots
+from cutwater.state.journal import Journal
+from cutwater.state.leases import Leases
+from cutwater.state.migrate import to_head
+from cutwater.state.records import Problem
+from cutwater.state.requests import Requests
+from cutwater.state.waves import Approvals, Plans, Waves
+
+
+class Store:
+    """Journal, leases, waves, plans, approvals, requests, snapshots, recon, evidence. Safe to share between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.journal = Journal(database)
+        self.leases = Leases(database)
+        self.waves = Waves(database)
+        self.plans = Plans(database)
+        self.approvals = Approvals(database)
+        self.requests = Requests(database)
+        self.snapshots = Snapshots(database)
+        self.recon = Recon(database)
+        self.evidence = EvidenceStore(database, self.journal)
+
+    def now(self) -> datetime:
+        """The store's clock."""
+        with self.database.read() as connection:
+            return self.database.now(connection)
+
+    def verify(self, anchor: tuple[int, str] | None = None) -> list[Problem]:
+        """The journal's chain, then the evidence against it."""
+        return self.journal.verify(anchor) + self.evidence.verify()
+
+    def close(self) -> None:
+        """Lets go of every connection."""
+        self.database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(url: str, clock: Clock = utc_now) -> Store:
+    """Opens the store at `url` (sqlite:///PATH, postgresql://...) and brings its schema to head.
+
+    Raises BadInput CW2005 for another URL, CW2006 for a newer store, Unavailable CW2004 where it does not answer.
+    """
+    database = Database(url, clock)
+    to_head(database)
+    return Store(database)
