@@ -1,0 +1,48 @@
+"""What the supervisor needs to know of a server: how to prepare it, start it, ask whether it is well, and stop it."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from sandbox.layout import Layout
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How one process is started. `uid` and `gid` are set where we are root and the server refuses root."""
+
+    argv: list[str]
+    cwd: Path
+    env: dict[str, str] = field(default_factory=dict)
+    uid: int | None = None
+    gid: int | None = None
+
+
+class ServerSpec(Protocol):
+    """One server of the sandbox."""
+
+    name: str
+    stop_signal: signal.Signals
+
+    def prepare(self, layout: Layout) -> Launch:
+        """Chooses ports, writes the configuration and the data's first form; safe to repeat. Blocks, may take seconds."""
+
+    def healthy(self, layout: Layout) -> str:
+        """Asks the server itself; returns "" when it is well, else what is wrong. Takes a second or less."""
+
+    def settle(self, layout: Layout) -> None:
+        """What has to be there once the server answers (roles, databases); safe to repeat."""
+
+
+def specs() -> list[ServerSpec]:
+    """The servers, in the order in which they are listed."""
+    from sandbox.aws import Aws
+    from sandbox.kafka import Kafka
+    from sandbox.legacy import LegacyApi
+    from sandbox.postgres import Postgres
+    from sandbox.registry import Registry
+
+    return [Postgres(), Kafka(), Registry(), Aws(), LegacyApi()]

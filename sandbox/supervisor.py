@@ -1,0 +1,220 @@
+"""The sandbox's supervisor: one process per sandbox that starts every server, watches it, and starts a died one again.
+
+    python -m sandbox.supervisor FOLDER
+
+It is its own session, so that it survives the command that started it and that command's Ctrl-C. A supervisor that is
+killed leaves the servers running; the next one takes them over by their pid files. SIGTERM stops everything; SIGHUP
+gives failed servers another chance. It ends by itself when its folder is gone or names another supervisor.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cutwater.core.errors import CutwaterError
+from sandbox import jars
+from sandbox.java import java_home
+from sandbox.layout import Layout, write_endpoints, write_private
+from sandbox.processes import MARK, Identity, identity, listens, record, recorded, stop
+from sandbox.specs import Launch, ServerSpec, specs
+
+RESTARTS, WITHIN_SECONDS = 5, 300
+READY_WITHIN_SECONDS = 90
+STOP_WITHIN_SECONDS = 20
+LOG_BYTES = 20 << 20
+_POLL_SECONDS = 0.5
+NAME = "supervisor"
+
+
+@dataclass
+class Seen:
+    """A server as the supervisor sees it. state: starting, ready, failed, stopped; milliseconds: from start to ready."""
+
+    name: str
+    state: str = "starting"
+    pid: int = 0
+    port: int = 0
+    milliseconds: int = 0
+    restarts: int = 0
+    note: str = ""
+
+
+class Keeper(threading.Thread):
+    """Keeps one server running."""
+
+    def __init__(self, spec: ServerSpec, supervisor: Supervisor) -> None:
+        super().__init__(name=spec.name, daemon=True)
+        self.spec, self.supervisor, self.layout = spec, supervisor, supervisor.layout
+        self.seen = Seen(spec.name)
+        self.deaths: deque[float] = deque(maxlen=RESTARTS)
+        self.child: subprocess.Popen[bytes] | None = None
+        self.again = threading.Event()
+
+    def run(self) -> None:
+        while not self.supervisor.stopping.is_set():
+            try:
+                found = self._running()
+                self._await_ready(found)
+                self._watch(found)
+            except (CutwaterError, OSError, subprocess.SubprocessError, RuntimeError) as error:
+                self.seen.note = str(error)
+            if not self.supervisor.stopping.is_set():
+                self._after_death()
+        self._stop()
+
+    def _running(self) -> Identity:
+        """The server's process: the one that a pid file names and that still runs, else a new one."""
+        began = time.monotonic()
+        self._tell("starting", pid=0)
+        found = recorded(self.layout.pid_file(self.spec.name))
+        if found is None:
+            launch = self.spec.prepare(self.layout)
+            found = self._launch(launch)
+        self.supervisor.ports_may_have_changed()
+        self.seen.port = self.layout.ports()[self.spec.name]
+        self.began = began
+        self._tell("starting", pid=found.pid)
+        return found
+
+    def _launch(self, launch: Launch) -> Identity:
+        log = self.layout.log(self.spec.name)
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            os.replace(log, log.with_suffix(".log.1"))
+        with log.open("ab") as out:
+            self.child = subprocess.Popen(
+                launch.argv,
+                cwd=launch.cwd,
+                env={**os.environ, **launch.env, MARK: str(self.layout.home)},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                user=launch.uid,
+                group=launch.gid,
+                extra_groups=[] if launch.uid is not None else None,
+            )
+        return record(self.layout.pid_file(self.spec.name), self.child.pid)
+
+    def _await_ready(self, found: Identity) -> None:
+        """Until the process itself listens and the server answers; raises RuntimeError when it dies or takes too long."""
+        deadline = self.began + READY_WITHIN_SECONDS
+        while not self.supervisor.stopping.wait(0.1):
+            if not self._alive(found):
+                raise RuntimeError(f"ended while it started; {self.layout.log(self.spec.name)}")
+            if listens(found.pid, self.seen.port):
+                wrong = self.spec.healthy(self.layout)
+                if not wrong:
+                    self.spec.settle(self.layout)
+                    self.seen.milliseconds = round((time.monotonic() - self.began) * 1000)
+                    self._tell("ready", note="")
+                    return
+                self.seen.note = wrong
+            if time.monotonic() > deadline:
+                stop(found, self.spec.stop_signal, STOP_WITHIN_SECONDS)
+                raise RuntimeError(f"not ready within {READY_WITHIN_SECONDS} s: {self.seen.note}")
+
+    def _watch(self, found: Identity) -> None:
+        while not self.supervisor.stopping.wait(_POLL_SECONDS):
+            if not self._alive(found):
+                self.seen.note = "ended unexpectedly"
+                return
+
+    def _after_death(self) -> None:
+        """Starts anew after a pause that doubles; after RESTARTS deaths within WITHIN_SECONDS it waits for SIGHUP."""
+        now = time.monotonic()
+        self.deaths.append(now)
+        if len(self.deaths) == RESTARTS and now - self.deaths[0] < WITHIN_SECONDS:
+            self._tell("failed")
+            self.again.clear()
+            while not self.again.wait(_POLL_SECONDS) and not self.supervisor.stopping.is_set():
+                pass
+            self.deaths.clear()
+            return
+        self.seen.restarts += 1
+        self._tell("starting", pid=0)
+        recent = sum(1 for death in self.deaths if now - death < WITHIN_SECONDS)
+        self.supervisor.stopping.wait(0.25 * 2 ** (recent - 1))
+
+    def _alive(self, found: Identity) -> bool:
+        if self.child is not None and self.child.pid == found.pid and self.child.poll() is not None:
+            return False
+        return found.process() is not None
+
+    def _stop(self) -> None:
+        found = recorded(self.layout.pid_file(self.spec.name))
+        if found is not None:
+            stop(found, self.spec.stop_signal, STOP_WITHIN_SECONDS)
+        if self.child is not None:
+            self.child.poll()
+        self._tell("stopped", pid=0)
+
+    def _tell(self, state: str, pid: int | None = None, note: str | None = None) -> None:
+        self.seen.state = state
+        self.seen.pid = self.seen.pid if pid is None else pid
+        self.seen.note = self.seen.note if note is None else note
+        self.supervisor.publish()
+
+
+class Supervisor:
+    """All the keepers of one sandbox, and the file in which others read how they fare."""
+
+    def __init__(self, layout: Layout, servers: list[ServerSpec]) -> None:
+        self.layout = layout
+        self.stopping = threading.Event()
+        self.guard = threading.Lock()
+        self.keepers = [Keeper(spec, self) for spec in servers]
+        self.me = identity(os.getpid())
+
+    def run(self) -> None:
+        for keeper in self.keepers:
+            keeper.start()
+        while not self.stopping.wait(_POLL_SECONDS):
+            if recorded(self.layout.pid_file(NAME)) != self.me:
+                self.stopping.set()
+        for keeper in self.keepers:
+            keeper.join()
+
+    def publish(self) -> None:
+        with self.guard:
+            if self.layout.home.exists():
+                write_private(self.layout.state, [asdict(keeper.seen) for keeper in self.keepers])
+
+    def ports_may_have_changed(self) -> None:
+        """Writes endpoints.json as soon as every server has a port."""
+        with self.guard:
+            if {keeper.spec.name for keeper in self.keepers} <= set(self.layout.ports()):
+                write_endpoints(self.layout, str(java_home()), [str(path) for path in jars.paths("spark")])
+
+    def retry(self) -> None:
+        for keeper in self.keepers:
+            keeper.again.set()
+
+
+def main(argv: list[str]) -> int:
+    """Runs until it is told to stop. Exit 0 when stopped, 1 when another supervisor already runs."""
+    layout = Layout(Path(argv[0]))
+    with (layout.home / "supervisor.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return 1
+        supervisor = Supervisor(layout, specs())
+        signal.signal(signal.SIGTERM, lambda *_: supervisor.stopping.set())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, lambda *_: supervisor.retry())
+        record(layout.pid_file(NAME), os.getpid())
+        supervisor.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
