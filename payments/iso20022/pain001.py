@@ -1,0 +1,108 @@
+"""pain.001 customer credit transfer initiation: group and PmtInf control totals, one INITIATED event a transaction."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cutwater.core.money import totals
+from payments.identity import bic11, make_event
+from payments.iso20022.context import Message
+from payments.iso20022.xml import Element, account, agent, children, leaves, look, take
+from payments.model import EventKind, PaymentEvent
+from payments.values import add, check_total, iso_date, iso_time, money
+
+
+def events(message: Message) -> list[PaymentEvent]:
+    """All transactions over all PmtInf; the ordinal counts through the message."""
+    found: list[PaymentEvent] = []
+    amounts: list[Decimal] = []
+    sender = _sender(message)
+    count = 0
+    for number, info in enumerate(children(message.body, "PmtInf"), 1):
+        values = leaves(info, frozenset({"CdtTrfTxInf"}))
+        batch = look(values, "PmtInfId") or ""
+        inside: list[Decimal] = []
+        transactions = children(info, "CdtTrfTxInf")
+        for transaction in transactions:
+            count += 1
+            event = _event(message, sender, values, batch, transaction, count)
+            if event.amount is not None:
+                inside.append(event.amount.amount)
+            found.append(event)
+        place = f"PmtInf[{number}]"
+        check_total(
+            message.control,
+            f"{place}.NbOfTxs",
+            values.get("NbOfTxs"),
+            len(transactions),
+            f"{place}/NbOfTxs",
+            message.findings,
+        )
+        check_total(
+            message.control,
+            f"{place}.CtrlSum",
+            values.get("CtrlSum"),
+            add(inside),
+            f"{place}/CtrlSum",
+            message.findings,
+        )
+        amounts.extend(inside)
+    check_total(
+        message.control, "NbOfTxs", message.group.get("GrpHdr/NbOfTxs"), count, "GrpHdr/NbOfTxs", message.findings
+    )
+    check_total(
+        message.control,
+        "CtrlSum",
+        message.group.get("GrpHdr/CtrlSum"),
+        add(amounts),
+        "GrpHdr/CtrlSum",
+        message.findings,
+    )
+    # CtrlSum ignores the currency: the sums that mean something are kept beside it.
+    for currency, value in totals(item.amount for item in found if item.amount is not None).items():
+        message.control[f"sum.{currency}.actual"] = f"{value:f}"
+    if not count:
+        message.findings.warn("no_transactions", "PmtInf", "the message holds no transaction")
+    return found
+
+
+def _sender(message: Message) -> str:
+    party = "GrpHdr/InitgPty/"
+    bic = look(message.group, f"{party}Id/OrgId/AnyBIC", f"{party}Id/OrgId/BICOrBEI", f"{party}Id/OrgId/BIC")
+    named = look(message.group, f"{party}Id/OrgId/Othr/Id", f"{party}Id/PrvtId/Othr/Id", f"{party}Nm")
+    return message.header.sender or (bic11(bic) if bic else named or "")
+
+
+def _event(
+    message: Message, sender: str, info: dict[str, str], batch: str, element: Element, ordinal: int
+) -> PaymentEvent:
+    place = f"CdtTrfTxInf[{ordinal}]"
+    values = leaves(element)
+    shared = dict(info)
+    path = "Amt/InstdAmt" if "Amt/InstdAmt" in values else "Amt/EqvtAmt/Amt"
+    amount = money(take(values, path), take(values, f"{path}@Ccy"), f"{place}/{path}", message.findings)
+    day = iso_date(
+        look(info, "ReqdExctnDt/Dt", "ReqdExctnDt/DtTm", "ReqdExctnDt"), "PmtInf/ReqdExctnDt", message.findings
+    )
+    for name in ("PmtMtd", "Dbtr/Nm", "Dbtr/Pty/Nm", "ReqdExctnDt", "ReqdExctnDt/Dt", "ReqdExctnDt/DtTm"):
+        if info.get(name):
+            values[f"PmtInf/{name}"] = info[name]
+    if bic := agent(info, "DbtrAgt"):
+        values["PmtInf/DbtrAgt"] = bic
+    return make_event(
+        family="pain.001",
+        kind=EventKind.INITIATED,
+        sender=sender,
+        message_id=message.message_id,
+        ordinal=str(ordinal),
+        uetr=take(values, "PmtId/UETR"),
+        end_to_end_id=take(values, "PmtId/EndToEndId"),
+        instruction_id=take(values, "PmtId/InstrId"),
+        amount=amount,
+        value_date=day,
+        event_time=iso_time(message.group.get("GrpHdr/CreDtTm"), "GrpHdr/CreDtTm", message.findings),
+        debtor_account=account(shared, "DbtrAcct"),
+        creditor_account=account(values, "CdtrAcct"),
+        batch_id=batch or None,
+        extra=values,
+    )

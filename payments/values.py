@@ -1,0 +1,137 @@
+"""Reading amounts, dates and times out of messages: exact, and with a finding instead of an exception."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from cutwater.core.money import EXACT, Money, minor_units
+from payments.model import Finding
+
+# Decimal() takes exponents, underscores and foreign digits; the standards take none of them.
+_POINT = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_COMMA = re.compile(r"[0-9]{1,18},[0-9]*")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Findings:
+    """Collects what is wrong with one input; capped, so that hostile input cannot fill memory with findings."""
+
+    LIMIT = 200
+
+    def __init__(self) -> None:
+        self.items: list[Finding] = []
+        self._dropped = 0
+
+    def error(self, rule: str, place: str, text: str) -> None:
+        self._add(Finding("error", rule, place, text))
+
+    def warn(self, rule: str, place: str, text: str) -> None:
+        self._add(Finding("warn", rule, place, text))
+
+    def _add(self, item: Finding) -> None:
+        if len(self.items) < self.LIMIT:
+            self.items.append(item)
+        else:
+            self._dropped += 1
+
+    def tuple(self) -> tuple[Finding, ...]:
+        """All of them; the last one says how many more there were."""
+        if not self._dropped:
+            return tuple(self.items)
+        # The rest may hold errors: the summary is one, so that nothing slips through the cap.
+        return (*self.items, Finding("error", "too_many_findings", "", f"{self._dropped} more findings not listed"))
+
+
+def money(
+    number: str | None, currency: str | None, place: str, findings: Findings, comma: bool = False
+) -> Money | None:
+    """An amount, or None with an `amount` finding (error). comma: SWIFT FIN's decimal comma, which is mandatory there."""
+    text, code = (number or "").strip(), (currency or "").strip()
+    if not (_COMMA if comma else _POINT).fullmatch(text) or len(text) > 40:
+        findings.error("amount", place, f"{text[:40]!r} is no amount")
+        return None
+    try:
+        value = Money(code, Decimal(text.replace(",", ".")))
+    except ValueError as error:
+        findings.error("amount", place, str(error))
+        return None
+    exponent = value.amount.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > minor_units(code):
+        findings.warn(
+            "minor_units", place, f"{code} has {minor_units(code)} decimal places, the amount has {-exponent}"
+        )
+    return value
+
+
+def number(text: str | None) -> Decimal | None:
+    """A plain decimal of a control total (up to 17 fractions), or None where it is none."""
+    value = (text or "").strip()
+    return Decimal(value) if _POINT.fullmatch(value) and len(value) <= 40 else None
+
+
+def add(items: Sequence[Decimal]) -> Decimal:
+    """An exact sum; 38 digits hold 10**15 amounts of 23."""
+    total = Decimal(0)
+    for item in items:
+        total = EXACT.add(total, item)
+    return total
+
+
+def iso_date(text: str | None, place: str, findings: Findings) -> date | None:
+    """`YYYY-MM-DD`, a zone or a time behind it left aside; None where silent, None and a finding where unreadable."""
+    if not text:
+        return None
+    match = _DAY.match(text.strip())
+    try:
+        return date.fromisoformat(match[0]) if match else _unreadable(text, place, findings)
+    except ValueError:
+        return _unreadable(text, place, findings)
+
+
+def iso_time(text: str | None, place: str, findings: Findings) -> datetime | None:
+    """An instant in UTC. A time without an offset is no instant: None, and the text stays in `extra`."""
+    if not text:
+        return None
+    try:
+        value = datetime.fromisoformat(text.strip())
+        return value.astimezone(UTC) if value.tzinfo else None
+    except (ValueError, OverflowError):
+        findings.warn("date", place, f"{text[:40]!r} is no date and time")
+        return None
+
+
+def fin_date(text: str, place: str, findings: Findings) -> date | None:
+    """YYMMDD; 80-99 are the twentieth century (SWIFT's window)."""
+    if len(text) != 6 or not text.isascii() or not text.isdigit():
+        return _unreadable(text, place, findings)
+    year = int(text[:2])
+    try:
+        return date(year + (1900 if year >= 80 else 2000), int(text[2:4]), int(text[4:6]))
+    except ValueError:
+        return _unreadable(text, place, findings)
+
+
+def _unreadable(text: str, place: str, findings: Findings) -> date | None:
+    findings.error("date", place, f"{text[:40]!r} is no date")
+    return None
+
+
+def check_total(
+    control: dict[str, str], name: str, stated: str | None, actual: Decimal | int, place: str, findings: Findings
+) -> None:
+    """Records `<name>.stated` and `<name>.actual`; a disagreement is a `control_total` warning.
+
+    Why a warning: the records that are there are still accepted; the difference is kept for reconciliation.
+    """
+    control[f"{name}.actual"] = f"{actual:f}" if isinstance(actual, Decimal) else str(actual)
+    if stated is None or not stated.strip():
+        return
+    control[f"{name}.stated"] = stated.strip()[:60]
+    value = number(stated)
+    if value is None:
+        findings.warn("control_total", place, f"stated {stated[:40]!r} is no number, actual {actual}")
+    elif value != actual:
+        findings.warn("control_total", place, f"stated {value:f}, actual {control[f'{name}.actual']}")
