@@ -61,3 +61,111 @@ class TableSide(Protocol):
 
     def rows(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Mapping[str, Any]]:
         """The full rows of some buckets, values in Python's exact types."""
+
+
+class CopySide(Protocol):
+    """Capability of a target side: the same compiled queries over a copy of some rows (planted differences)."""
+
+    def copy_of(self, mapping: TableMapping, rows: Sequence[Mapping[str, Any]]) -> AbstractContextManager[TableSide]:
+        """A side that holds exactly `rows`, read by the same dialect; gone when the block ends."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that a feed's source lists. modified_at: RFC 3339. lt, session, sequence: SWIFT archives only."""
+
+    name: str
+    sha256: str
+    modified_at: str
+    lt: str = ""
+    session: str = ""
+    sequence: int | None = None
+
+
+@dataclass(frozen=True)
+class LakeMessage:
+    """One message as `raw.message` holds it, without its payload. received_at: RFC 3339."""
+
+    message_id: str
+    name: str
+    sha256: str
+    received_at: str
+    lt: str = ""
+    session: str = ""
+    sequence: int | None = None
+
+
+@dataclass(frozen=True)
+class IntakeRow:
+    """A line of `raw.intake` that is worth a look, with where its message stood."""
+
+    message_id: str
+    name: str
+    outcome: str
+    events: int
+    duplicates: int
+    findings: str  # JSON
+    control: str  # JSON
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What became of a stream's messages: number per outcome ('' = not decided yet), and the rows worth a look."""
+
+    outcomes: Mapping[str, int]
+    messages: int
+    rows: tuple[IntakeRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class LakeEvent:
+    """What reconciliation needs of a canonical event. event_time: RFC 3339; amount: exact."""
+
+    payment_key: str
+    uetr: str
+    instruction_id: str
+    status: str
+    amount: Any  # Decimal | None
+    currency: str
+    event_time: str
+    message_id: str
+
+
+class LakeFeeds(Protocol):
+    """The lake's side of the feeds, read at one snapshot per table until `refresh` is called."""
+
+    def refresh(self) -> Mapping[str, str]:
+        """Move to the newest snapshots; table -> snapshot id, for the evidence."""
+
+    def offsets(self, stream: str) -> Mapping[int, Sequence[tuple[int, int]]]:
+        """Per partition the runs of contiguous offsets, half-open [first, past)."""
+
+    def messages(self, stream: str) -> Sequence[LakeMessage]:
+        """The messages of a file or SWIFT stream."""
+
+    def intake(self, stream: str) -> Intake:
+        """What became of a stream's messages."""
+
+    def events(self, streams: Sequence[str], kind: str) -> Sequence[LakeEvent]:
+        """Canonical events of one kind that came through these streams."""
+
+
+class FeedSources(Protocol):
+    """The source systems' side of the feeds."""
+
+    def ends(self, stream: str) -> Mapping[int, tuple[int, int]]:
+        """Per partition of a topic: first offset kept and the offset past the last one."""
+
+    def missing_really(self, stream: str, partition: int, offsets: Sequence[tuple[int, int]]) -> Sequence[int]:
+        """Of these half-open runs, the offsets that do hold a record (a transaction's marker holds none)."""
+
+    def files(self, stream: str) -> Sequence[SourceFile]:
+        """The complete files of a file or SWIFT feed."""
+
+
+@dataclass(frozen=True)
+class FeedView:
+    """Both sides of the feeds."""
+
+    lake: LakeFeeds
+    sources: FeedSources

@@ -1,0 +1,112 @@
+"""The lake's files at a stated Iceberg snapshot as DuckDB relations: PyIceberg plans, DuckDB reads the Parquet files."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from cutwater.core.errors import Unavailable
+from reconciliation.dialect import quote
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+
+class LakeReader:
+    """One in-process DuckDB connection and a view per (table, snapshot).
+
+    Files with deletes, files of an older schema and files outside the local file system are read by PyIceberg itself
+    (by field id, deletes applied) and handed over as Arrow: slower, and right.
+    """
+
+    def __init__(self, catalog: Catalog, threads: int = 2, memory: str = "1GB") -> None:
+        import duckdb
+
+        self.catalog = catalog
+        self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
+            ":memory:", config={"threads": threads, "memory_limit": memory, "autoinstall_known_extensions": False}
+        )
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self._views: dict[tuple[str, int | None], str] = {}
+        self._tables: dict[str, Table] = {}
+        self._arrow: list[Any] = []  # keeps the registered Arrow tables alive
+        self.lock = threading.RLock()
+
+    def table(self, name: str, fresh: bool = False) -> Table:
+        """The Iceberg table; `fresh` asks the catalog again. Raises Unavailable CW4005."""
+        from pyiceberg.exceptions import NoSuchTableError
+
+        if fresh or name not in self._tables:
+            try:
+                self._tables[name] = self.catalog.load_table(name)
+            except (NoSuchTableError, OSError) as error:
+                raise Unavailable("CW4005", f"{name} could not be opened in the lake", cause=str(error)) from error
+        return self._tables[name]
+
+    def current(self, name: str) -> int | None:
+        """The newest snapshot id; None for a table that was never written."""
+        snapshot = self.table(name, fresh=True).current_snapshot()
+        return None if snapshot is None else int(snapshot.snapshot_id)
+
+    def schema(self, name: str) -> dict[str, str]:
+        """Column names and Iceberg types."""
+        return {item.name: str(item.field_type) for item in self.table(name).schema().fields}
+
+    def relation(self, name: str, snapshot: int | None) -> str:
+        """SQL that may stand after FROM: the rows of `name` at `snapshot`."""
+        with self.lock:
+            found = self._views.get((name, snapshot))
+            if found is None:
+                found = f"v{len(self._views)}"
+                self._define(found, name, snapshot)
+                self._views[(name, snapshot)] = found
+            return found
+
+    def query(self, text: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """All rows of a query. Raises Unavailable CW4005 with DuckDB's words."""
+        import duckdb
+
+        with self.lock:
+            try:
+                return list(self.connection.execute(text, parameters).fetchall())
+            except duckdb.Error as error:
+                raise Unavailable(
+                    "CW4005", "the lake's files could not be read", cause=" ".join(str(error).split())
+                ) from error
+
+    def close(self) -> None:
+        """Lets go of DuckDB's memory."""
+        self.connection.close()
+
+    def _define(self, view: str, name: str, snapshot: int | None) -> None:
+        table = self.table(name)
+        if snapshot is not None and table.snapshot_by_id(snapshot) is None:
+            table = self.table(name, fresh=True)
+        paths = None if snapshot is None else _plain_files(table, snapshot)
+        if paths:
+            columns = ", ".join(quote(item.name) for item in table.schema().fields)
+            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            self.query(
+                f"CREATE VIEW {view} AS SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - names quoted, paths escaped
+            )
+            return
+        scanned = table.scan(snapshot_id=snapshot) if snapshot is not None else None
+        arrow = table.schema().as_arrow().empty_table() if scanned is None else scanned.to_arrow()
+        self._arrow.append(arrow)
+        self.connection.register(view, arrow)
+
+
+def _plain_files(table: Table, snapshot: int) -> list[str] | None:
+    """Local paths of the snapshot's data files; None where DuckDB must not read them by itself."""
+    if len(table.schemas()) > 1:
+        return None
+    paths = []
+    for task in table.scan(snapshot_id=snapshot).plan_files():
+        address = urlparse(task.file.file_path)
+        if task.delete_files or address.scheme not in ("", "file"):
+            return None
+        paths.append(unquote(address.path) if address.scheme else task.file.file_path)
+    return paths

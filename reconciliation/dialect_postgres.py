@@ -1,0 +1,52 @@
+"""Encoding v1 in PostgreSQL (14 or newer: EXTRACT of an epoch is numeric, hence exact, from 14 on)."""
+
+from __future__ import annotations
+
+from reconciliation.dialect import Dialect, quote
+from reconciliation.encoding import Field, Kind
+
+
+class PostgresDialect(Dialect):
+    """`server`: server_version_num; from 160000 on hex text is cast to an integer directly, which is faster."""
+
+    fence = "OFFSET 0"
+
+    def __init__(self, server: int = 160000) -> None:
+        self.server = server
+
+    def text(self, field: Field) -> str:
+        name = quote(field.name)
+        match field.kind:
+            case Kind.INT:
+                return f"{name}::text"
+            case Kind.DECIMAL:
+                return self._decimal(field, name)
+            case Kind.DATE:
+                return f"CASE WHEN isfinite({name}) THEN ({name} - DATE '1970-01-01')::text ELSE {name}::text END"
+            case Kind.INSTANT | Kind.LOCAL:
+                # EXTRACT, not date_part: the latter is a double and loses microseconds after the year 2255.
+                exact = f"(extract(epoch FROM {name}) * 1000000)::int8::text"
+                return f"CASE WHEN isfinite({name}) THEN {exact} ELSE {name}::text END"
+            case Kind.BOOL:
+                return f"CASE WHEN {name} THEN '1' WHEN NOT {name} THEN '0' END"
+            case Kind.BINARY:
+                return f"encode({name}, 'hex')"
+            case Kind.TEXT:
+                text = f"{name}::text"  # of char(n) this drops the padding: it is no part of the value
+                return f"rtrim({text}, ' ')" if field.padded else text
+
+    def _decimal(self, field: Field, name: str) -> str:
+        if field.pg_scale == field.scale:
+            return f"{name}::text"
+        padded = f"round({name}, {field.scale})::text"
+        if field.pg_scale is not None and field.pg_scale < field.scale:
+            return padded
+        # Wider than the lake's type: digits that do not fit are shown as a difference, never rounded away.
+        return f"CASE WHEN round({name}, {field.scale}) = {name} THEN {padded} ELSE trim_scale({name})::text END"
+
+    def bytes_in(self, text: str) -> str:
+        return f"octet_length({text})"
+
+    def lane(self, digest: str, start: int) -> str:
+        digits = f"substr({digest}, {start}, 15)"
+        return f"('0x' || {digits})::int8" if self.server >= 160000 else f"('x0' || {digits})::bit(64)::int8"

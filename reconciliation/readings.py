@@ -1,0 +1,35 @@
+"""What the compiled queries return, as values. Shared by the adapters of both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from inventory.model import TableMapping
+from reconciliation.dialect import summed
+from reconciliation.digests import combine
+from reconciliation.encoding import compared, value_of
+from reconciliation.ports import BucketDigest
+
+
+def digests_from(rows: Sequence[tuple[Any, ...]]) -> dict[int, BucketDigest]:
+    """(bucket, count, sum of lane a, sum of lane b) as digests."""
+    return {int(bucket): BucketDigest(int(n), combine(int(a), int(b))) for bucket, n, a, b in rows}
+
+
+def rows_from(mapping: TableMapping, rows: Sequence[tuple[Any, ...]]) -> Iterator[Mapping[str, Any]]:
+    """Canonical texts, in the order of the compared fields, as Python values."""
+    fields = compared(mapping)
+    return ({item.name: value_of(item, text) for item, text in zip(fields, row, strict=True)} for row in rows)
+
+
+def totals_from(mapping: TableMapping, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    """(currency, rows, sums...) as {"rows", "rows_by_currency", "sums": {column: {currency: Decimal}}}."""
+    sums: dict[str, dict[str, Decimal]] = {item.name: {} for item in summed(mapping)}
+    counts: dict[str, int] = {}
+    for currency, count, *values in sorted(rows):
+        counts[str(currency)] = int(count)
+        for item, value in zip(summed(mapping), values, strict=True):
+            sums[item.name][str(currency)] = Decimal(0) if value is None else Decimal(value)
+    return {"rows": sum(counts.values()), "rows_by_currency": counts, "sums": sums}
