@@ -25,4 +25,6 @@ CODES: dict[str, str] = {
     "This is a defect: report it with the kind of record that the message names.",
     "CW2011": "The anchor is not of the form SEQ:HASH (64 hexadecimal digits). Copy it as `cutwater evidence verify` "
     "printed it.",
+    "CW2012": "The journal holds no record, so nothing could be verified. Is this the right project? A store that was "
+    "emptied shows only against an anchor: `cutwater evidence verify --anchor SEQ:HASH`.",
 }
