@@ -62,5 +62,13 @@ class Plan:
     def hash(self) -> str:
         return sha256_json(self.as_dict())
 
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Plan:
+        """The inverse of `as_dict`, also after a round trip through JSON; the hash is the same."""
+        steps = tuple(StepSpec(**{**item, "needs": tuple(item["needs"])}) for item in body["steps"])
+        gates = tuple(GateSpec(**item) for item in body["gates"])
+        lists = {name: tuple(body.get(name, ())) for name in ("assets", "mappings")}
+        return cls(**{**body, **lists, "steps": steps, "gates": gates})
+
     def step(self, step_id: str) -> StepSpec:
         return next(item for item in self.steps if item.id == step_id)

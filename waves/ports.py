@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cutwater.core.errors import Unavailable
+
 Outcome = dict[str, Any]  # plain JSON values: it goes to the journal
 
 
@@ -33,11 +35,16 @@ class Effect:
     creates: tuple[str, ...] = ()
 
 
+class Waiting(Unavailable):
+    """Nothing is wrong, the answer is not there yet (a feed still catches up). The engine keeps polling the services
+    and asks again, without counting a failure; `what` says what is waited for."""
+
+
 class Action(Protocol):
-    """Carries out one kind of effect."""
+    """Carries out one kind of effect. Runs in a worker thread while the engine keeps polling the started services."""
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        """Do it. Raises Unavailable (try again), Refused or BadInput (a person has to act)."""
+        """Do it. Raises Waiting (not yet), Unavailable (try again), Refused or BadInput (a person has to act)."""
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
         """Has it already happened? Its outcome, or None. Asked after a crash between intent and outcome."""

@@ -1,0 +1,372 @@
+"""The engine: takes a frozen plan from the state that the journal tells of to a target, and serves what lives on.
+
+It alone executes. Steps yield effects; the journal has an intent before and an outcome after each; on resume the
+steps' generators run again and are fed the recorded outcomes. See docs/guides/engine.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, wait
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cutwater.core.errors import CutwaterError, Refused
+from waves import life
+from waves.executors import EffectExecutor, LiveExecutor, Stopped
+from waves.gates import NoGo, Questions
+from waves.history import History
+from waves.plan import Plan, StepSpec
+from waves.ports import Action, Fence
+from waves.questions import EngineQuestions
+from waves.services import Factory, ServicePool
+from waves.settle import Retry, plain
+from waves.steps import STEPS, Flow, StepContext
+from waves.store import EngineStore
+
+# The state that a wave has while, or once, a step of a kind is at work; `prepare` and `approval` count when complete.
+STATE_AT_START = {
+    "backfill": life.BACKFILLING,
+    "stream": life.CATCHING_UP,
+    "feeds": life.CATCHING_UP,
+    "dual_run": life.DUAL_RUN,
+}
+# target -> kinds of steps that must be complete for it.
+KINDS_FOR = {
+    "prepared": ("prepare",),
+    "backfill": ("prepare", "backfill"),
+    "caught-up": ("prepare", "backfill", "stream", "feeds"),
+    "dual-run": ("prepare", "backfill", "stream", "feeds"),  # and dual_run started
+    "ready": tuple(STEPS),
+}
+
+Watcher = Callable[[str, Mapping[str, object]], None]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the engine runs on; tests replace all of it. pause waits so many seconds (or until a stop)."""
+
+    effects: Executor
+    services: Executor
+    timer: Callable[[], float]
+    pause: Callable[[float], object]
+    clock: Callable[[], datetime]
+    retry: Retry = field(default_factory=Retry)
+    tick: float = 0.2
+    service_interval: float = 0.5
+    effect_wait: float = 0.5
+
+
+class Engine:
+    """One wave, one run, one fence."""
+
+    def __init__(
+        self,
+        store: EngineStore,
+        plan: Plan,
+        actions: Mapping[str, Action],
+        services: Factory,
+        fence: Fence,
+        machine: Machine,
+        watch: Watcher = lambda event, facts: None,
+    ) -> None:
+        self.store, self.plan, self.fence, self.machine, self.watch = store, plan, fence, machine, watch
+        self.history = History.of(plan.wave, store.journal.records(plan.wave))
+        self.target = ""
+        self.stop_reason = ""
+        self.stop_request: Any = None
+        self.wishes: list[Any] = []  # requests for another target, taken up by `serve`
+        self._looked_at = float("-inf")
+        self.pool = ServicePool(
+            services, fence, machine.services, machine.timer, machine.clock, machine.service_interval
+        )
+        asks = Questions(plan.wave, store.evidence, self.pool.views, machine.clock)
+        self.questions = EngineQuestions(plan, store, self.history, self.pool, asks, self.append)
+        self.executor = LiveExecutor(
+            self,
+            self.history,
+            actions,
+            self.questions.table(),
+            fence,
+            machine.effects,
+            machine.timer,
+            machine.pause,
+            machine.retry,
+            machine.tick,
+            machine.effect_wait,
+        )
+
+    # -- what the executor asks of its host ---------------------------------------------------------------------
+
+    @property
+    def stopping(self) -> str:
+        return self.stop_reason
+
+    def append(self, kind: str, payload: dict[str, Any]) -> None:
+        """One fenced record; the history follows it."""
+        record = self.store.journal.append(
+            self.plan.wave, kind, payload, run_id=self.fence.run_id, fence=self.fence.token
+        )
+        self.history.apply(record)
+        self.watch(kind, payload)
+
+    def tell(self, event: str, **facts: object) -> None:
+        self.watch(event, facts)
+
+    def pump(self) -> None:
+        """Services, requests and whoever watches. Raises the error of a service that waits for a person."""
+        self._attend()
+        failed = self.pool.failed()
+        if failed:
+            raise failed[0][1]
+
+    def stop(self, reason: str) -> None:
+        """No new effect and no new poll from now on; callable from a signal handler."""
+        self.stop_reason = self.stop_reason or reason
+
+    # -- the life of a run -----------------------------------------------------------------------------------------
+
+    def advance(self, target: str) -> None:
+        """Carries the wave to `target` (a key of `life.TARGETS`).
+
+        Raises Stopped at a safe point after pause or stop; NoGo where a gate or an approval says no (the wave is not
+        marked as failed); any other error of ours after it was recorded as the wave's condition FAILED.
+        """
+        self.target = target
+        life.check_verb(self.plan.wave, "run", self.history.state)
+        try:
+            self._clear_condition()
+            self._restore()
+            self._walk(target)
+        except NoGo:
+            raise
+        except CutwaterError as error:
+            self.fail(error)
+            raise
+
+    def serve(self) -> None:
+        """Polls the services and answers requests until a stop. Errors of services become the condition FAILED."""
+        told: set[str] = set()
+        while not self.stop_reason:
+            self._attend()
+            for name, error in self.pool.failed():
+                if name not in told:
+                    told.add(name)
+                    self.fail(error, service=name)
+            if self.wishes and not self.stop_reason:
+                told.clear()
+                self._grant(self.wishes.pop(0))
+                continue
+            self._idle()
+
+    def close(self, reason: str = "") -> None:
+        """Ends the run: services are let go, a pause becomes the wave's condition, the request that asked is answered."""
+        why = self.stop_reason or reason or "done"
+        self.pool.close()
+        if why == "pause":
+            self.append("wave.condition", {"condition": life.PAUSED})
+        self.append("run.ended", {"reason": why})
+        if self.stop_request is not None:
+            self.store.requests.answer(self.stop_request.id, {"reason": why, "state": self.history.state})
+            self.append("request.answered", {"request": self.stop_request.id, "kind": why})
+
+    def fail(self, error: CutwaterError, service: str = "") -> None:
+        """Records the condition FAILED with the error's facts."""
+        facts = {"condition": life.FAILED, "error": plain(error.as_dict())}
+        self.append("wave.condition", {**facts, "service": service} if service else facts)
+
+    # -- the way back ----------------------------------------------------------------------------------------------
+
+    def rollback_step(self, spec: StepSpec) -> None:
+        """Removes what one step created; its effects may be done anew afterwards."""
+        step = STEPS[spec.kind]
+        created = list(dict.fromkeys(self.history.created(spec.id)))
+        self.pool.remove(list(self.pool.lanes) if step.live else ())
+        self._drive(spec, step.rollback(self._context(spec)))
+        self.append("step.rolled_back", {"step": spec.id, "removed": created})
+
+    def abandon(self) -> list[str]:
+        """Compiled from the journal: every step with a trace in it is rolled back, the last first.
+
+        Returns the names of the objects removed by this call. Done already, it does nothing.
+        """
+        life.check_verb(self.plan.wave, "abandon", self.history.state)
+        if self.history.state == life.ABANDONED:
+            return []
+        self.target = "abandoned"
+        try:
+            if not self.history.abandoning:
+                self.append("abandon.started", {"objects": [name for _, name in self.history.objects()]})
+            removed: list[str] = []
+            for spec in reversed(self.plan.steps):
+                if spec.id in self.history.steps:
+                    removed += dict.fromkeys(self.history.created(spec.id))
+                    self.rollback_step(spec)
+            self._state(life.ABANDONED)
+        except CutwaterError as error:
+            self.fail(error)
+            raise
+        return removed
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _walk(self, target: str) -> None:
+        if self.history.abandoning:
+            raise Refused(
+                "CW3012",
+                f"wave {self.plan.wave} is being abandoned",
+                cause="an abandon was begun and not finished",
+                state="some of its objects are gone already",
+                next=f"cutwater wave abandon {self.plan.wave}",
+            )
+        for spec in self.plan.steps:
+            if spec.kind in KINDS_FOR[target]:
+                self._whole(spec)
+            elif spec.kind == "dual_run" and target == "dual-run":
+                self._begin(spec)
+        if target == "ready" and self.history.state != life.READY:
+            self._reach(life.READY)
+        elif target != "ready":
+            self._reach_at_least(life.TARGETS[target])
+
+    def _whole(self, spec: StepSpec) -> None:
+        """One step from where it is to its completion."""
+        step = STEPS[spec.kind]
+        if self.history.completed(spec.id) and (not step.asks or self.history.state == life.READY):
+            return
+        self._safe_point()
+        begun = self.machine.timer()
+        self._begin(spec)
+        self._drive(spec, step.complete(self._context(spec)))
+        if not self.history.completed(spec.id):
+            self.append("step.completed", {"step": spec.id, "seconds": f"{self.machine.timer() - begun:.3f}"})
+        if spec.kind == "prepare":
+            self._reach_at_least(life.PREPARED)
+
+    def _begin(self, spec: StepSpec) -> None:
+        """validate and start; the wave's state follows."""
+        step, ctx = STEPS[spec.kind], self._context(spec)
+        if not self.history.started(spec.id):
+            self._safe_point()
+            findings = [item for item in step.validate(ctx) if item.severity == "error"]
+            if findings:
+                raise Refused(
+                    "CW3021",
+                    f"step {spec.id} refuses to start",
+                    cause="; ".join(item.text for item in findings),
+                    state="nothing of this step was done",
+                    next=findings[0].next,
+                )
+            if spec.kind in STATE_AT_START:
+                self._reach_at_least(STATE_AT_START[spec.kind])
+            self.append("step.started", {"step": spec.id})
+        self._drive(spec, step.start(ctx))
+
+    def _drive(self, spec: StepSpec, flow: Flow) -> None:
+        drive(spec, flow, self.executor)
+
+    def _restore(self) -> None:
+        """Starts again what lived in an earlier run of this wave."""
+        for spec in self.plan.steps:
+            if STEPS[spec.kind].live and self.history.started(spec.id):
+                self._drive(spec, STEPS[spec.kind].start(self._context(spec)))
+
+    def _context(self, spec: StepSpec) -> StepContext:
+        return StepContext(self.plan, spec, self.history.attempt, self.history)
+
+    def _safe_point(self) -> None:
+        if self.stop_reason:
+            raise Stopped(self.stop_reason)
+        self.pump()
+
+    def _reach_at_least(self, state: str) -> None:
+        """Moves forward, one legal state after the other; a wave that is further on stays where it is."""
+        order = life.FORWARD
+        while order.index(self.history.state) < order.index(state):
+            self._state(order[order.index(self.history.state) + 1])
+
+    def _reach(self, state: str) -> None:
+        self._state(state)
+
+    def _state(self, new: str) -> None:
+        old = self.history.state
+        life.check_move(self.plan.wave, old, new)
+        self.append("wave.state", {"from": old, "to": new, "attempt": self.history.attempt})
+
+    def _clear_condition(self) -> None:
+        self.pool.revive()
+        if self.history.condition:
+            self.append("wave.condition", {"condition": ""})
+
+    def _idle(self) -> None:
+        if self.pool.busy():
+            return
+        futures = self.pool.futures()
+        if futures:
+            wait(futures, timeout=self.machine.tick, return_when="FIRST_COMPLETED")
+        else:
+            self.machine.pause(self.machine.tick)
+
+    def _attend(self) -> None:
+        """One round of services and requests."""
+        if self.stop_reason:
+            return
+        for name, status in self.pool.pump():
+            self.watch("service.polled", {"service": name, "applied": status.applied, "lag": status.lag})
+        for done in self.pool.answered:
+            if done.error is not None:
+                self.store.requests.fail(done.request.id, plain(done.error.as_dict()))
+            else:
+                self.store.requests.answer(done.request.id, plain(done.answer))
+            self.append("request.answered", {"request": done.request.id, "kind": done.request.kind})
+        self.pool.answered.clear()
+        if self.machine.timer() - self._looked_at >= self.machine.tick:
+            self._looked_at = self.machine.timer()
+            self._requests(self.store.requests.pending(self.plan.wave))
+            self.watch("heartbeat", {})
+
+    def _requests(self, pending: Iterable[Any]) -> None:
+        for request in pending:
+            if request.kind in ("pause", "stop"):
+                self.stop_request = request
+                self.stop(request.kind)
+            elif request.kind == "advance":
+                if all(item.id != request.id for item in self.wishes):
+                    self.wishes.append(request)
+            else:
+                self.pool.ask(request)
+
+    def _grant(self, request: Any) -> None:
+        """A live run is asked for another target."""
+        try:
+            self.advance(str(request.payload.get("to") or self.target))
+        except Stopped:
+            return  # the request stays open: the next run takes it up
+        except CutwaterError as error:
+            self.store.requests.fail(request.id, plain(error.as_dict()))
+        else:
+            self.store.requests.answer(request.id, {"state": self.history.state})
+        self.append("request.answered", {"request": request.id, "kind": request.kind})
+
+
+def drive(spec: StepSpec, flow: Flow, executor: EffectExecutor) -> None:
+    """Runs a step's generator, giving its effects to an executor and sending the outcomes back in."""
+    try:
+        effects = next(flow)
+        while True:
+            effects = flow.send(executor.run(spec, effects))
+    except StopIteration:
+        return
+    finally:
+        flow.close()
+
+
+def walk_dry(plan: Plan, history: History, executor: EffectExecutor) -> None:
+    """Every step of the plan through another executor: what a dry run does."""
+    for spec in plan.steps:
+        ctx = StepContext(plan, spec, max(1, history.attempt), history)
+        step = STEPS[spec.kind]
+        drive(spec, step.start(ctx), executor)
+        drive(spec, step.complete(ctx), executor)

@@ -1,0 +1,102 @@
+"""The life of a wave as data: states, legal moves, and which command may be used in which state."""
+
+from __future__ import annotations
+
+from cutwater.core.errors import Refused
+
+NEW = ""  # not planned yet
+PLANNED, PREPARED, BACKFILLING, CATCHING_UP = "PLANNED", "PREPARED", "BACKFILLING", "CATCHING_UP"
+DUAL_RUN, READY, CUTTING_OVER, CUT_OVER = "DUAL_RUN", "READY", "CUTTING_OVER", "CUT_OVER"
+COMPLETED, ROLLING_BACK, ABANDONED = "COMPLETED", "ROLLING_BACK", "ABANDONED"
+
+FORWARD = (PLANNED, PREPARED, BACKFILLING, CATCHING_UP, DUAL_RUN, READY, CUTTING_OVER, CUT_OVER, COMPLETED)
+BEFORE_CUTOVER = FORWARD[: FORWARD.index(READY) + 1]
+
+MOVES: dict[str, tuple[str, ...]] = {
+    NEW: (PLANNED,),
+    PLANNED: (PREPARED, ABANDONED),
+    PREPARED: (BACKFILLING, ABANDONED),
+    BACKFILLING: (CATCHING_UP, ABANDONED),
+    CATCHING_UP: (DUAL_RUN, ABANDONED),
+    DUAL_RUN: (READY, ABANDONED),
+    READY: (CUTTING_OVER, DUAL_RUN, ABANDONED),
+    CUTTING_OVER: (CUT_OVER, ROLLING_BACK),
+    CUT_OVER: (COMPLETED, ROLLING_BACK),
+    ROLLING_BACK: (DUAL_RUN,),
+    ABANDONED: (PLANNED,),
+    COMPLETED: (),
+}
+
+# What a state lacks before it can be reached, in words of the person who asks.
+NEEDS = {
+    PLANNED: "a plan (cutwater wave plan {wave})",
+    PREPARED: "the checks of prepare, the lake's tables, the publication and the slot",
+    BACKFILLING: "a prepared wave",
+    CATCHING_UP: "every table's backfill",
+    DUAL_RUN: "the streams, caught up with an own marker",
+    READY: "a reconciliation that passed, green gates and the approvals",
+    CUTTING_OVER: "a wave that is READY",
+    CUT_OVER: "a finished cutover",
+    COMPLETED: "a wave that is CUT_OVER and has soaked",
+    ROLLING_BACK: "a wave that is cut over or cutting over",
+    ABANDONED: "a wave that was planned and is not cutting over",
+}
+
+PAUSED, FAILED = "PAUSED", "FAILED"  # conditions beside the state
+
+# `--to` of `wave run` -> the state that is reached.
+TARGETS = {
+    "prepared": PREPARED,
+    "backfill": BACKFILLING,
+    "caught-up": CATCHING_UP,
+    "dual-run": DUAL_RUN,
+    "ready": READY,
+}
+TARGET_ORDER = tuple(TARGETS)
+
+VERBS: dict[str, tuple[str, ...]] = {
+    "run": BEFORE_CUTOVER,
+    "pause": BEFORE_CUTOVER,
+    "resume": BEFORE_CUTOVER,
+    "approve": (DUAL_RUN, READY),
+    "abandon": (*BEFORE_CUTOVER, ABANDONED),
+}
+
+
+def check_move(wave: str, old: str, new: str) -> None:
+    """Raises Refused CW3012 where `new` cannot follow `old`, naming what is missing."""
+    if new in MOVES.get(old, ()):
+        return
+    raise Refused(
+        "CW3012",
+        f"wave {wave} cannot go from {old or 'nothing'} to {new}",
+        cause=f"{new} needs {NEEDS[new].format(wave=wave)}",
+        state=f"{wave} is {old or 'not planned'}; nothing was done",
+        next=next_command(wave, old),
+    )
+
+
+def check_verb(wave: str, verb: str, state: str) -> None:
+    """Raises Refused CW3012 where a command has no place in this state."""
+    allowed = VERBS[verb]
+    if state in allowed:
+        return
+    missing = NEEDS[PLANNED if state in (NEW, ABANDONED) else allowed[0]].format(wave=wave)
+    raise Refused(
+        "CW3012",
+        f"wave {verb} has no place while {wave} is {state or 'not planned'}",
+        cause=f"it needs {missing}; legal in {', '.join(allowed)}",
+        state=f"{wave} is {state or 'not planned'}; nothing was done",
+        next=next_command(wave, state),
+    )
+
+
+def next_command(wave: str, state: str) -> str:
+    """The command that takes a wave onward from its state."""
+    if state in (NEW, ABANDONED):
+        return f"cutwater wave plan {wave}"
+    if state in (PLANNED, PREPARED, BACKFILLING, CATCHING_UP):
+        return f"cutwater wave run {wave} --to dual-run"
+    if state == DUAL_RUN:
+        return f"cutwater reconcile run {wave}"
+    return f"cutwater wave status {wave}"
