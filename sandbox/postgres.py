@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cutwater.core.errors import CutwaterError, Unavailable
 from sandbox.layout import HOST, Layout, dsn
-from sandbox.processes import working_in
+from sandbox.processes import stop, working_in
 from sandbox.specs import Launch
 
 SHARED = Path("/var/lib/cutwater")
@@ -55,9 +55,9 @@ class Postgres:
         if not (data / "PG_VERSION").exists():
             _initialise(layout, data, binaries, account)
         settings = {**_SETTINGS, "port": str(port)}
-        (data / "postgresql.auto.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in settings.items()))
+        (data / "cutwater.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in settings.items()))
         (data / "pg_hba.conf").write_text(_HBA)
-        _forget_stale_lock(data)
+        _clear(data)
         uid, gid = account or (None, None)
         return Launch([str(binaries / "postgres"), "-D", str(data)], cwd=data, uid=uid, gid=gid)
 
@@ -74,6 +74,14 @@ class Postgres:
     def settle(self, layout: Layout) -> None:
         """Roles payhub_owner (LOGIN REPLICATION) and lake, and a database for each. pg_monitor is what a migration's
         role has on managed PostgreSQL too: without it the transactions that block a slot cannot be named."""
+        import psycopg
+
+        try:
+            self._make_roles(layout)
+        except psycopg.Error as error:
+            raise Unavailable("CW1110", "PostgreSQL's roles could not be made", cause=str(error)) from error
+
+    def _make_roles(self, layout: Layout) -> None:
         import psycopg
         from psycopg import sql
 
@@ -95,17 +103,21 @@ class Postgres:
 def data_dir(layout: Layout) -> Path:
     """Where the data stands: in the sandbox, or (root, and the sandbox not passable for others) under /var/lib/cutwater."""
     inside = layout.data / "postgres"
-    if os.geteuid() != 0 or _passable(layout.data):
+    if os.geteuid() != 0 or not layout.data.exists() or _passable(layout.data):
         return inside
     digest = hashlib.sha256(str(layout.home).encode()).hexdigest()[:8]
-    return SHARED / "sandboxes" / f"{layout.home.name}-{digest}"
+    return SHARED / "sandboxes" / f"{layout.home.name}-{digest}" / "postgres"
 
 
 def delete_data(layout: Layout) -> None:
-    """Removes the data wherever it stands."""
+    """Removes the data wherever it stands, and what sandboxes left whose own folder was removed by hand."""
     folder = data_dir(layout)
     if folder.exists():
         shutil.rmtree(folder)
+    for origin in (SHARED / "sandboxes").glob("*/origin"):
+        home = Path(origin.read_text("utf-8"))
+        if home == layout.home or (not home.exists() and not working_in(origin.parent / "postgres", "postgres")):
+            shutil.rmtree(origin.parent)
 
 
 def _account() -> tuple[int, int] | None:
@@ -162,6 +174,8 @@ def _initialise(layout: Layout, data: Path, binaries: Path, account: tuple[int, 
     if data.exists():
         shutil.rmtree(data)
     data.mkdir(parents=True, mode=0o700)
+    if data.is_relative_to(SHARED):
+        (data.parent / "origin").write_text(str(layout.home), "utf-8")
     uid, gid = account or (None, None)
     with tempfile.TemporaryDirectory(prefix="cutwater-") as folder:
         secret = Path(folder) / "password"
@@ -182,11 +196,16 @@ def _initialise(layout: Layout, data: Path, binaries: Path, account: tuple[int, 
     if result.returncode != 0:
         shutil.rmtree(data, ignore_errors=True)
         raise Unavailable("CW1110", "PostgreSQL's initdb failed", cause=result.stderr.strip()[-500:])
+    with (data / "postgresql.conf").open("a") as configuration:
+        configuration.write("\ninclude 'cutwater.conf'\n")
 
 
-def _forget_stale_lock(data: Path) -> None:
-    """After a crash or a reboot postmaster.pid may name a process that is not PostgreSQL at all, and PostgreSQL would refuse to
-    start. It is removed only when no PostgreSQL process works in this folder."""
-    lock = data / "postmaster.pid"
-    if lock.exists() and not working_in(data, "postgres"):
-        lock.unlink()
+def _clear(data: Path) -> None:
+    """Makes the folder free for a new server. Called only when the recorded server has ended.
+
+    What it left behind (sessions outlive a killed postmaster for a while) is ended, for it still holds the shared memory. Then
+    postmaster.pid is removed: after a reboot it may name a process that is not PostgreSQL at all, and would be believed.
+    """
+    for left in working_in(data, "postgres"):
+        stop(left, signal.SIGQUIT, 5)
+    (data / "postmaster.pid").unlink(missing_ok=True)

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +17,8 @@ import psutil
 
 from sandbox.layout import write_private
 
-MARK = "CUTWATER_SANDBOX"  # in the environment of every server: the sandbox's folder
+# In the environment of every server: the sandbox's folder and the server's name.
+MARK, SERVER_MARK = "CUTWATER_SANDBOX", "CUTWATER_SERVER"
 
 
 @dataclass(frozen=True)
@@ -96,23 +96,20 @@ def stop(found: Identity, how: signal.Signals = signal.SIGTERM, grace_seconds: f
     return [member.pid for member in family if member.process()]
 
 
-def stray(home: Path, keep: Iterable[int] = ()) -> list[Identity]:
-    """Processes that this sandbox's servers left behind and that no pid file names.
+def stray(home: Path, server: str = "") -> list[Identity]:
+    """Processes that this sandbox's servers (or one of them) left behind and that no pid file may name.
 
-    They are known by the mark in their environment; PostgreSQL overwrites its environment, and is known by its working
-    folder beneath the sandbox (sandbox.postgres keeps the data there or in a folder that names it).
+    They are known by the mark in their environment. PostgreSQL overwrites its environment: see `working_in`.
     """
-    kept, found = set(keep), []
+    found = []
     for process in psutil.process_iter():
-        if process.pid in kept or process.pid == os.getpid():
-            continue
         try:
-            ours = process.environ().get(MARK) == str(home)
+            environment = process.environ()
         except (psutil.Error, OSError):
             continue
-        if ours:
+        if environment.get(MARK) == str(home) and server in ("", environment.get(SERVER_MARK)):
             found.append(identity(process.pid))
-    return [one for one in found if one.started]
+    return [one for one in found if one.started and one.pid != os.getpid()]
 
 
 def working_in(folder: Path, name: str) -> list[Identity]:

@@ -21,7 +21,7 @@ from cutwater.core.errors import LeaseHeld, Unavailable
 from cutwater.core.progress import Progress, Silent
 from sandbox import jars
 from sandbox.layout import Layout
-from sandbox.processes import MARK, Identity, recorded, stop, stray, working_in
+from sandbox.processes import MARK, SERVER_MARK, Identity, recorded, stop, stray, working_in
 from sandbox.specs import ServerSpec, specs
 from sandbox.supervisor import NAME as SUPERVISOR
 from sandbox.supervisor import STOP_WITHIN_SECONDS
@@ -61,7 +61,8 @@ class SandboxStatus:
 
     @property
     def is_up(self) -> bool:
-        return all(server.state == "ready" for server in self.servers)
+        """All servers answer, and somebody watches them."""
+        return self.supervisor != 0 and all(server.state == "ready" for server in self.servers)
 
 
 def up(project: Project, progress: Progress | None = None) -> SandboxStatus:
@@ -73,10 +74,10 @@ def up(project: Project, progress: Progress | None = None) -> SandboxStatus:
     with _exclusive(layout):
         layout.create()
         _room(layout)
+        jars.fetch(progress=report)
         if recorded(layout.pid_file(SUPERVISOR)) is not None:
             _mend(layout)
         else:
-            jars.fetch(progress=report)
             _start_supervisor(layout)
         _await_ready(project, layout, report)
         return status(project)
@@ -164,20 +165,18 @@ def _told(layout: Layout) -> list[ServerState]:
 def _start_supervisor(layout: Layout) -> None:
     layout.state.unlink(missing_ok=True)
     with layout.log(SUPERVISOR).open("ab") as out:
-        child = subprocess.Popen(
+        result = subprocess.run(
             [sys.executable, "-m", "sandbox.supervisor", str(layout.home)],
+            check=False,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
             cwd="/",
-            env={key: value for key, value in os.environ.items() if key != MARK},
+            env={key: value for key, value in os.environ.items() if key not in (MARK, SERVER_MARK)},
         )
-    deadline = time.monotonic() + 20
-    while recorded(layout.pid_file(SUPERVISOR)) is None:
-        if child.poll() is not None or time.monotonic() > deadline:
-            raise _supervisor_ended(layout)
-        time.sleep(0.02)
+    if result.returncode != 0:
+        raise _supervisor_ended(layout)
 
 
 def _mend(layout: Layout) -> None:

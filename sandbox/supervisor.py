@@ -19,12 +19,13 @@ import time
 from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 from cutwater.core.errors import CutwaterError
 from sandbox import jars
 from sandbox.java import java_home
 from sandbox.layout import Layout, write_endpoints, write_private
-from sandbox.processes import MARK, Identity, identity, listens, record, recorded, stop
+from sandbox.processes import MARK, SERVER_MARK, Identity, identity, listens, record, recorded, stop, stray
 from sandbox.specs import Launch, ServerSpec, specs
 
 RESTARTS, WITHIN_SECONDS = 5, 300
@@ -58,6 +59,7 @@ class Keeper(threading.Thread):
         self.deaths: deque[float] = deque(maxlen=RESTARTS)
         self.child: subprocess.Popen[bytes] | None = None
         self.again = threading.Event()
+        self.began = time.monotonic()
 
     def run(self) -> None:
         while not self.supervisor.stopping.is_set():
@@ -73,15 +75,15 @@ class Keeper(threading.Thread):
 
     def _running(self) -> Identity:
         """The server's process: the one that a pid file names and that still runs, else a new one."""
-        began = time.monotonic()
+        self.began = time.monotonic()
         self._tell("starting", pid=0)
         found = recorded(self.layout.pid_file(self.spec.name))
         if found is None:
-            launch = self.spec.prepare(self.layout)
-            found = self._launch(launch)
+            for left in stray(self.layout.home, self.spec.name):
+                stop(left, self.spec.stop_signal, STOP_WITHIN_SECONDS)
+            found = self._launch(self.spec.prepare(self.layout))
         self.supervisor.ports_may_have_changed()
         self.seen.port = self.layout.ports()[self.spec.name]
-        self.began = began
         self._tell("starting", pid=found.pid)
         return found
 
@@ -93,7 +95,7 @@ class Keeper(threading.Thread):
             self.child = subprocess.Popen(
                 launch.argv,
                 cwd=launch.cwd,
-                env={**os.environ, **launch.env, MARK: str(self.layout.home)},
+                env={**os.environ, **launch.env, MARK: str(self.layout.home), SERVER_MARK: self.spec.name},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -180,8 +182,20 @@ class Supervisor:
         while not self.stopping.wait(_POLL_SECONDS):
             if recorded(self.layout.pid_file(NAME)) != self.me:
                 self.stopping.set()
+            self._bury()
         for keeper in self.keepers:
             keeper.join()
+
+    def _bury(self) -> None:
+        """A keeper that ended before its time met a defect of ours; its traceback is in our log. Another takes over at SIGHUP."""
+        for index, keeper in enumerate(self.keepers):
+            if not keeper.is_alive() and not self.stopping.is_set():
+                if keeper.seen.state != "failed":
+                    keeper.seen.state, keeper.seen.note = "failed", f"a defect, see {self.layout.log(NAME)}"
+                    self.publish()
+                elif keeper.again.is_set():
+                    self.keepers[index] = Keeper(keeper.spec, self)
+                    self.keepers[index].start()
 
     def publish(self) -> None:
         with self.guard:
@@ -199,20 +213,37 @@ class Supervisor:
             keeper.again.set()
 
 
+def serve(layout: Layout, lock: TextIO) -> None:
+    """Runs until it is told to stop."""
+    supervisor = Supervisor(layout, specs())
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.stopping.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, lambda *_: supervisor.retry())
+    supervisor.run()
+    lock.close()
+
+
 def main(argv: list[str]) -> int:
-    """Runs until it is told to stop. Exit 0 when stopped, 1 when another supervisor already runs."""
+    """Goes into the background and returns 0 once the pid file is there; 1 when another supervisor already runs.
+
+    The fork makes it nobody's child: a command that runs for long (a test session) keeps no zombie of it.
+    """
     layout = Layout(Path(argv[0]))
-    with (layout.home / "supervisor.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return 1
-        supervisor = Supervisor(layout, specs())
-        signal.signal(signal.SIGTERM, lambda *_: supervisor.stopping.set())
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, lambda *_: supervisor.retry())
-        record(layout.pid_file(NAME), os.getpid())
-        supervisor.run()
+    lock = (layout.home / "supervisor.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return 1
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        return 0 if os.read(reading, 1) else 1
+    os.close(reading)
+    os.setsid()
+    record(layout.pid_file(NAME), os.getpid())
+    os.write(writing, b"1")
+    os.close(writing)
+    serve(layout, lock)
     return 0
 
 

@@ -143,6 +143,8 @@ def _show(out: Output, schema: str, found: Any) -> None:
         rows,
         right=("pid", "port", "started in", "memory", "restarts"),
     )
+    if not found.supervisor and any(server.state == "ready" for server in found.servers):
+        out.line("nobody watches these servers: the supervisor has ended")
     words = "is up" if found.is_up else "is not up; next: cutwater sandbox up"
     out.line(f"sandbox {found.name} {words}  ({found.folder})")
 
