@@ -1,0 +1,21 @@
+"""What `cutwater sandbox seed|traffic|inject` do, as functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cutwater.core.config import Project
+from cutwater.core.progress import Progress, Silent
+from sandbox.estate import seed as seeding
+
+
+def seed(
+    project: Project,
+    payments: int = 20_000,
+    days: int = 10,
+    seed: int = 7,
+    progress: Progress | None = None,
+    reset: bool = False,
+) -> dict[str, Any]:
+    """Fills the legacy estate; see sandbox.estate.seed."""
+    return seeding.seed(project, payments, days, seed, progress or Silent(), reset)
