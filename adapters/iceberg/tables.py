@@ -1,0 +1,108 @@
+"""The lake's tables: created from their definitions, dropped by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from adapters.iceberg.mapping_data import mapping_of
+from adapters.iceberg.types import arrow_schema, change_columns, current_columns
+from cutwater.core.errors import Refused
+from lakehouse.tables import LAKE_TABLES, Column
+from waves.ports import Fence, Outcome
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+OWNER = "cutwater.created-by"
+# Copy-on-write: changelog scans refuse merge-on-read delete files, and readers stay simple.
+PROPERTIES = {
+    "format-version": "2",
+    "write.delete.mode": "copy-on-write",
+    "write.update.mode": "copy-on-write",
+    "write.merge.mode": "copy-on-write",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+
+
+def wanted(mappings: list[Mapping[str, Any]]) -> dict[str, list[Column]]:
+    """Every table that a wave needs, by name."""
+    tables: dict[str, list[Column]] = {spec.name: list(spec.columns) for spec in LAKE_TABLES}
+    for data in mappings:
+        mapping = mapping_of(data)
+        tables[mapping.target] = current_columns(mapping)
+        tables[mapping.changes] = change_columns(mapping)
+    return tables
+
+
+class CreateTables:
+    """`lake.tables` {wave, mappings}: creates what is not there; a table of another shape is refused, never altered."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        created, kept = [], []
+        for name, columns in sorted(wanted(list(args["mappings"])).items()):
+            schema = arrow_schema(columns)
+            if self.catalog.table_exists(name):
+                self._same(name, columns)
+                kept.append(name)
+                continue
+            self.catalog.create_namespace_if_not_exists(name.split(".")[0])
+            self.catalog.create_table(name, schema=schema, properties={**PROPERTIES, OWNER: fence.wave})
+            created.append(name)
+        return {"created": created, "kept": kept}
+
+    def _same(self, name: str, columns: list[Column]) -> None:
+        found = {field.name for field in self.catalog.load_table(name).schema().fields}
+        missing = sorted({c.name for c in columns} - found)
+        if missing:
+            raise Refused(
+                "CW3205",
+                f"the lake already has a table {name} of another shape",
+                cause=f"it lacks {', '.join(missing)}",
+                state="it was left as it is",
+                next="cutwater wave abandon, or rename it",
+            )
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        names = sorted(wanted(list(args["mappings"])))
+        if not all(self.catalog.table_exists(name) for name in names):
+            return None
+        ours = [name for name in names if self.catalog.load_table(name).properties.get(OWNER) == fence.wave]
+        return {"created": ours, "kept": sorted(set(names) - set(ours))}
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"create {len(wanted(list(args['mappings'])))} Iceberg tables where they are missing"
+
+
+class DropTables:
+    """`lake.drop_tables` {names, wave}: drops those that this wave created; what is gone already stays gone."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        dropped, left = [], []
+        for name in sorted(args["names"]):
+            if not self.catalog.table_exists(name):
+                continue
+            if self.catalog.load_table(name).properties.get(OWNER) == fence.wave:
+                self.catalog.purge_table(name)
+                dropped.append(name)
+            else:
+                left.append(name)
+        return {"dropped": dropped, "left": left}
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        ours = [
+            n
+            for n in args["names"]
+            if self.catalog.table_exists(n) and self.catalog.load_table(n).properties.get(OWNER) == fence.wave
+        ]
+        return None if ours else {"dropped": [], "left": []}
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"drop the Iceberg tables {', '.join(sorted(args['names']))} where this wave created them"

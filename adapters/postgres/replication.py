@@ -1,0 +1,165 @@
+"""Publication and slot: made once, seen again after a crash, dropped without a trace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+
+from adapters.postgres.connection import connect, translated, where
+from cutwater.core.errors import Refused, Unavailable
+from waves.ports import Fence, Outcome
+
+_BLOCKERS = """
+SELECT pid, coalesce(application_name, ''), coalesce(usename::text, ''), date_trunc('second', now() - xact_start)::text, left(coalesce(query, ''), 60)
+FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 5
+"""
+
+
+class CreatePublication:
+    """`postgres.publication` {name, tables}."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        tables = sql.SQL(", ").join(sql.Identifier(*pair) for pair in args["tables"])
+        statement = sql.SQL("CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true)").format(
+            sql.Identifier(args["name"]), tables
+        )
+        with (
+            connect(self.dsn, fence.wave) as db,
+            translated(f"creating publication {args['name']}", "no publication was created"),
+        ):
+            try:
+                db.execute(statement)
+            except pg.DuplicateObject:
+                if self.observe(args, fence) is None:
+                    raise Refused(
+                        "CW3122",
+                        f"a publication {args['name']} of other tables exists already",
+                        state="it was left as it is",
+                        next="cutwater wave abandon, or drop it",
+                    ) from None
+        return {"publication": args["name"], "tables": len(args["tables"])}
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        with connect(self.dsn, fence.wave) as db, translated("looking for the publication"):
+            found = db.execute(
+                "SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = %s",
+                (args["name"],),
+            ).fetchall()
+        same = sorted(map(tuple, args["tables"])) == sorted(found)
+        return {"publication": args["name"], "tables": len(found)} if same else None
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"create publication {args['name']} for {len(args['tables'])} tables on {where(self.dsn)}"
+
+
+class CreateSlot:
+    """`postgres.slot` {name, wait_seconds}: waits for open writing transactions a bounded time, then names them."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        wait = int(args.get("wait_seconds", 20))
+        with connect(self.dsn, fence.wave, statement_seconds=wait) as db:
+            started = time.monotonic()
+            try:
+                row = db.execute(
+                    "SELECT lsn::text FROM pg_create_logical_replication_slot(%s, 'pgoutput')", (args["name"],)
+                ).fetchone()
+            except pg.DuplicateObject:
+                found = self.observe(args, fence)
+                if found is None:
+                    raise Refused(
+                        "CW3124",
+                        f"a slot {args['name']} of another plug-in exists",
+                        state="it was left as it is",
+                        next="drop it, then cutwater wave resume",
+                    ) from None
+                return found
+            except pg.QueryCanceled:
+                raise self._blocked(args["name"], wait, fence) from None
+            except psycopg.Error as error:
+                from adapters.postgres.connection import explain
+
+                raise explain(error, f"creating slot {args['name']}", "no slot was created") from error
+        return {
+            "slot": args["name"],
+            "lsn": row[0] if row else "",
+            "waited_seconds": round(time.monotonic() - started, 3).__str__(),
+        }
+
+    def _blocked(self, name: str, wait: int, fence: Fence) -> Unavailable:
+        with connect(self.dsn, fence.wave) as db, translated("naming the blockers"):
+            rows = db.execute(_BLOCKERS).fetchall()
+            db.execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active",
+                (name,),
+            )
+        named = (
+            "; ".join(f"pid {pid} {app or user} open for {age}: {query}" for pid, app, user, age, query in rows)
+            or "it ended while we looked"
+        )
+        return Unavailable(
+            "CW3125",
+            f"slot {name} could not be created: an open transaction blocks it",
+            cause=f"after {wait} s these still write: {named}",
+            state="no slot was left behind; the legacy side is unchanged",
+            money="nothing switched; customers are on the old platform",
+            next="end that transaction (or wait for it), then cutwater wave resume",
+            details={"blockers": [row[0] for row in rows]},
+        )
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        with connect(self.dsn, fence.wave) as db, translated("looking for the slot"):
+            row = db.execute(
+                "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s AND plugin = 'pgoutput' AND confirmed_flush_lsn IS NOT NULL",
+                (args["name"],),
+            ).fetchone()
+        return {"slot": args["name"], "lsn": row[0]} if row else None
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"create logical slot {args['name']} on {where(self.dsn)}"
+
+
+class Drop:
+    """`postgres.drop_slot` / `postgres.drop_publication` {name}: gone afterwards, whether it was there or not."""
+
+    def __init__(self, dsn: str, kind: str) -> None:
+        self.dsn, self.kind = dsn, kind
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        with (
+            connect(self.dsn, fence.wave) as db,
+            translated(f"dropping {self.kind} {args['name']}", "it is still there"),
+        ):
+            if self.kind == "slot":
+                db.execute(
+                    "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active",
+                    (args["name"],),
+                )
+                db.execute(
+                    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
+                    (args["name"],),
+                )
+            else:
+                db.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(args["name"])))
+        return {"dropped": args["name"]}
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        query = {
+            "slot": "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s",
+            "publication": "SELECT 1 FROM pg_publication WHERE pubname = %s",
+        }[self.kind]
+        with connect(self.dsn, fence.wave) as db, translated(f"looking for the {self.kind}"):
+            return {"dropped": args["name"]} if db.execute(query.encode(), (args["name"],)).fetchone() is None else None
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"drop {self.kind} {args['name']} on {where(self.dsn)}"
