@@ -1,0 +1,208 @@
+"""The planner: a wave file and what discovery saw become a frozen plan, or a list of what has to be mended.
+
+Pure: equal input gives an equal plan with an equal hash. Every asset and step carries the reason for its place.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from cutwater.core.errors import Refused
+from cutwater.core.hashing import sha256_json
+from inventory.model import Asset, AssetKind, Snapshot
+from waves.mapping import Findings, table_mapping
+from waves.order import parents_first, references
+from waves.plan import GateSpec, Plan, StepSpec
+from waves.wave_file import WaveDocument
+
+FEED_KINDS = (AssetKind.KAFKA, AssetKind.FILE, AssetKind.SWIFT)
+DEFAULT_GATES = (
+    GateSpec("reconciliation", "reconciliation.verdict", "PASS", 60, "Both sides are the same at a stated point"),
+    GateSpec("open-breaks", "reconciliation.open_breaks", "0", 60, "No break is open"),
+)
+
+
+def make_plan(document: WaveDocument, snapshot: Snapshot) -> Plan:
+    """The plan of a wave.
+
+    Raises BadInput with every finding and its place: CW3004 (unknown asset), CW3005 (replica identity), CW3006 (key),
+    CW3007 (type), CW3025 (accepts_writes); the code is that of the first finding.
+    """
+    spec, findings = document.spec, Findings(document)
+    assets = select_assets(document, snapshot, findings)
+    tables = [item for item in assets if item.kind is AssetKind.POSTGRES]
+    feeds = [item for item in assets if item.kind in FEED_KINDS]
+    _check_overrides(document, assets, findings)
+    _check_writes(document, tables, feeds, assets, findings)
+    mappings = [table_mapping(item, spec.mappings.get(item.id), findings) for item in tables]
+    findings.raise_any()
+    ordered, reasons = parents_first(tables)
+    by_asset = {asset.id: mapping for asset, mapping in zip(tables, mappings, strict=True)}
+    plain = tuple(by_asset[asset.id] for asset in ordered)
+    reasons.update(_asset_reasons(assets, feeds))
+    reasons.update(_bridges(tables, {item.id for item in assets}))
+    gates = tuple(GateSpec(**gate.model_dump()) for gate in spec.gates) or DEFAULT_GATES
+    steps = _steps(document, [item.id for item in ordered], [item.id for item in feeds], gates, reasons)
+    return Plan(
+        wave=spec.wave,
+        title=spec.title,
+        accepts_writes=spec.accepts_writes,
+        assets=tuple(item.id for item in assets),
+        steps=steps,
+        gates=gates,
+        inventory_hash=structure_hash(assets),
+        mapping_hash=sha256_json(plain),
+        window={"start": spec.window.start, "end": spec.window.end} if spec.window else {},
+        roles=dict(sorted(spec.roles.items())),
+        mappings=plain,
+        reasons=dict(sorted(reasons.items())),
+    )
+
+
+def structure_hash(assets: Sequence[Asset]) -> str:
+    """What voids an approval when it changes: the assets' structures, not their traffic."""
+    return sha256_json(sorted([item.id, item.structure_hash] for item in assets))
+
+
+def drifted(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """Assets of the plan that are gone, or all of them where the structure differs; [] where nothing did."""
+    gone = [name for name in plan.assets if snapshot.asset(name) is None]
+    if gone:
+        return gone
+    assets = [item for name in plan.assets if (item := snapshot.asset(name)) is not None]
+    return [] if structure_hash(assets) == plan.inventory_hash else list(plan.assets)
+
+
+def refuse_drift(plan: Plan, names: Sequence[str]) -> Refused:
+    """The stop message of structural drift."""
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return Refused(
+        "CW3018",
+        f"the structure of wave {plan.wave}'s assets is no longer what was planned",
+        cause=f"to be looked at: {shown}",
+        state=f"approvals of plan {plan.hash[:12]} are void; nothing was done",
+        next=f"cutwater inventory diff, then cutwater wave plan {plan.wave}",
+    )
+
+
+def select_assets(document: WaveDocument, snapshot: Snapshot, findings: Findings) -> list[Asset]:
+    """The assets that the file names, by id or by pattern (`postgres:payhub.*`), sorted by id."""
+    known = {item.id: item for item in snapshot.assets}
+    chosen: dict[str, Asset] = {}
+    for place, pattern in enumerate(document.spec.assets):
+        hits = [name for name in known if name == pattern or fnmatchcase(name, pattern)]
+        if not hits:
+            findings.unknown_asset(("assets", place), pattern, difflib.get_close_matches(pattern, known, 3, 0.5))
+        chosen.update((name, known[name]) for name in hits)
+    return [chosen[name] for name in sorted(chosen)]
+
+
+def _check_overrides(document: WaveDocument, assets: Sequence[Asset], findings: Findings) -> None:
+    tables = {item.id for item in assets if item.kind is AssetKind.POSTGRES}
+    for name in document.spec.mappings:
+        if name not in tables and not findings.found:
+            close = difflib.get_close_matches(name, tables, 3, 0.5)
+            findings.unknown_asset(("mappings", name), name, close)
+
+
+def _check_writes(
+    document: WaveDocument, tables: Sequence[Asset], feeds: Sequence[Asset], assets: Sequence[Asset], findings: Findings
+) -> None:
+    mode = document.spec.accepts_writes
+    if mode == "feeds" and not feeds:
+        findings.add(
+            "CW3025",
+            ("accepts_writes",),
+            "`feeds` takes the writes, but the wave has no feed",
+            "add its topics, files or SWIFT feeds, or choose readers",
+        )
+    if mode in ("readers", "store") and assets and len(feeds) == len(assets):
+        findings.add(
+            "CW3025",
+            ("accepts_writes",),
+            f"`{mode}` needs a table or an operation, and the wave has only feeds",
+            "choose feeds",
+        )
+
+
+def _asset_reasons(assets: Sequence[Asset], feeds: Sequence[Asset]) -> dict[str, str]:
+    reasons = {item.id: "tapped beside the legacy reader: nothing is taken away from it" for item in feeds}
+    for item in assets:
+        if item.kind is AssetKind.API:
+            reasons[item.id] = "nothing to copy: its callers are switched at the cutover"
+    return reasons
+
+
+def _bridges(tables: Sequence[Asset], inside: set[str]) -> dict[str, str]:
+    """Foreign keys that leave the wave: what they point to has to be kept current until it moves too."""
+    notes: dict[str, str] = {}
+    for table in tables:
+        for key in references(table):
+            target = str(key["references"])
+            if target not in inside:
+                notes[f"bridge:{table.id}->{target}"] = (
+                    f"{table.name} refers to {target.removeprefix('postgres:')} by {', '.join(key['columns'])}, which is "
+                    "not in this wave: the copy may hold references without a row until that table moves"
+                )
+    return notes
+
+
+def _steps(
+    document: WaveDocument,
+    tables: Sequence[str],
+    feeds: Sequence[str],
+    gates: Sequence[GateSpec],
+    reasons: dict[str, str],
+) -> tuple[StepSpec, ...]:
+    spec, options = document.spec, document.spec.options
+    name = f"cutwater_{spec.wave.lower().replace('-', '_')}"
+    names = {"slot": name, "publication": name} if tables else {}
+    steps = [
+        StepSpec("prepare", "prepare", "Check the source, create tables, publication and slot", (), "engine", names)
+    ]
+    throttle = {key: value for key, value in options.throttle.model_dump().items() if value is not None}
+    for table in tables:
+        params = {"asset": table, "chunk_rows": options.chunk_rows, "throttle": throttle, "parallel": options.parallel}
+        short = table.removeprefix("postgres:")
+        steps.append(StepSpec(f"backfill:{short}", "backfill", f"Copy {short}", ("prepare",), "engine", params))
+        reasons[f"backfill:{short}"] = reasons.get(table, "")
+    flows: list[str] = []
+    if tables:
+        needs = tuple(f"backfill:{table.removeprefix('postgres:')}" for table in tables)
+        steps.append(StepSpec("stream", "stream", "Follow the change stream up to an own marker", needs))
+        reasons["stream"] = "after every copy: changes are applied to rows that are there"
+        flows.append("stream")
+    if feeds:
+        params = {"feeds": list(feeds), "parallel": max(2, len(feeds))}
+        steps.append(StepSpec("feeds", "feeds", f"Tap {len(feeds)} feeds and catch up", ("prepare",), "engine", params))
+        reasons["feeds"] = "the event store begins with what the feeds still hold"
+        flows.append("feeds")
+    steps.append(
+        StepSpec(
+            "dual_run",
+            "dual_run",
+            "Both sides process the same input",
+            tuple(flows) or ("prepare",),
+            "engine",
+            {"grace_seconds": options.grace_seconds},
+        )
+    )
+    for gate in gates:
+        steps.append(
+            StepSpec(
+                f"gate:{gate.id}",
+                "gate",
+                f"Gate: {gate.title or gate.query}",
+                ("dual_run",),
+                "migration-lead",
+                {"gate": gate.id},
+            )
+        )
+    roles = list(spec.approving_roles)
+    needs = tuple(f"gate:{gate.id}" for gate in gates)
+    steps.append(
+        StepSpec("approval", "approval", "Approve this plan for the cutover", needs, "migration-lead", {"roles": roles})
+    )
+    return tuple(steps)

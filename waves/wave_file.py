@@ -1,0 +1,236 @@
+"""The wave file: what its owner says about a wave, <project>/waves/<NAME>.yaml. Checked by pydantic, errors by place."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from cutwater.core.clock import parse_iso
+from cutwater.core.errors import BadInput
+from inventory.model import FieldClass
+from inventory.type_map import is_lake_type
+from waves.gates import QUERIES
+from waves.yaml_marks import Key, Marked, parse_marked, read_marked
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+class FieldOverride(_Model):
+    """How one column is compared (`class`) and kept (`lake_type`)."""
+
+    field_class: FieldClass | None = Field(default=None, alias="class")
+    lake_type: str | None = None
+
+    @field_validator("lake_type")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and not is_lake_type(value):
+            raise ValueError(f"{value} is no type of the lake")
+        return value
+
+
+class MappingOverride(_Model):
+    """What is said about one table: its target, its key where it has no primary key, its fields."""
+
+    target: Annotated[str, Field(pattern=r"^legacy\.[a-z][a-z0-9_]*$")] | None = None
+    key: tuple[str, ...] | None = None
+    fields: dict[str, FieldOverride] = Field(default_factory=dict)
+
+
+class GateEntry(_Model):
+    """A question over evidence."""
+
+    id: Name
+    query: str
+    threshold: str
+    max_age_minutes: Annotated[int, Field(gt=0, le=60 * 24 * 31)]
+    title: str = ""
+
+    @field_validator("query")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in QUERIES:
+            raise ValueError(f"no query {value}{_near(value, QUERIES)}; known: {', '.join(sorted(QUERIES))}")
+        return value
+
+
+class Throttle(_Model):
+    """Limits that the owner of the legacy database sets; absent ones do not hold anything back."""
+
+    rows_per_second: Annotated[int, Field(gt=0)] | None = None
+    max_active_sessions: Annotated[int, Field(gt=0)] | None = None
+    max_lag_bytes: Annotated[int, Field(gt=0)] | None = None
+    max_xmin_age: Annotated[int, Field(gt=0)] | None = None
+
+
+class Options(_Model):
+    """chunk_rows: rows per range of a backfill. parallel: ranges at the same time. grace_seconds: how long a message
+    may be on its way before it counts as missing."""
+
+    chunk_rows: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
+    parallel: Annotated[int, Field(ge=1, le=16)] = 2
+    grace_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    throttle: Throttle = Throttle()
+
+
+class Window(_Model):
+    """When the wave is cut over, RFC 3339 with an offset."""
+
+    start: str
+    end: str
+
+    @field_validator("start", "end")
+    @classmethod
+    def _instant(cls, value: str) -> str:
+        parse_iso(value)
+        return value
+
+    @model_validator(mode="after")
+    def _order(self) -> Window:
+        if self.instants[0] >= self.instants[1]:
+            raise ValueError("the window ends before it starts")
+        return self
+
+    @property
+    def instants(self) -> tuple[datetime, datetime]:
+        return parse_iso(self.start), parse_iso(self.end)
+
+
+class WaveSpec(_Model):
+    """A wave as its file says it."""
+
+    wave: Name
+    title: str
+    accepts_writes: Literal["readers", "feeds", "store"]
+    assets: Annotated[tuple[str, ...], Field(min_length=1)]
+    window: Window | None = None
+    roles: dict[str, str] = Field(default_factory=dict)
+    approvals: tuple[str, ...] | None = None  # roles that have to approve; all of `roles` named *-lead where absent
+    gates: tuple[GateEntry, ...] = ()
+    options: Options = Options()
+    mappings: dict[str, MappingOverride] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> WaveSpec:
+        ids = [gate.id for gate in self.gates]
+        if len(ids) != len(set(ids)):
+            raise ValueError("two gates have the same id")
+        unknown = [role for role in self.approvals or () if role not in self.roles]
+        if unknown:
+            raise ValueError(f"approvals names {', '.join(unknown)}, which roles does not")
+        return self
+
+    @property
+    def approving_roles(self) -> tuple[str, ...]:
+        """Roles that have to approve the plan, sorted."""
+        if self.approvals is not None:
+            return tuple(sorted(self.approvals))
+        leads = [role for role in self.roles if role.endswith("-lead")]
+        return tuple(sorted(leads or self.roles))
+
+
+@dataclass(frozen=True)
+class WaveDocument:
+    """A valid wave file and where everything in it stands."""
+
+    spec: WaveSpec
+    marked: Marked
+
+    def where(self, *key: str | int) -> str:
+        return self.marked.where(key)
+
+
+def wave_path(root: Path, wave: str) -> Path:
+    """<project>/waves/<wave>.yaml; raises BadInput CW3001 for a name that is no name."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", wave):
+        raise BadInput("CW3001", f"{wave!r} is no name of a wave", next="letters, digits, - and _, e.g. W01")
+    return root / "waves" / f"{wave}.yaml"
+
+
+def load_wave(root: Path, wave: str) -> WaveDocument:
+    """The wave's file. Raises BadInput CW3001-CW3003 with file, line, column and what would be right."""
+    path = wave_path(root, wave)
+    if not path.is_file():
+        known = sorted(item.stem for item in (root / "waves").glob("*.yaml"))
+        raise BadInput(
+            "CW3001",
+            f"there is no wave file {path}",
+            cause=f"known waves: {', '.join(known)}" if known else "the project has no wave files yet",
+            state="nothing was planned",
+            next=f"cutwater wave plan {near[0]}"
+            if (near := difflib.get_close_matches(wave, known, 1))
+            else f"write {path}",
+        )
+    document = _validated(read_marked(path))
+    if document.spec.wave != wave:
+        raise BadInput(
+            "CW3003",
+            f"{document.where('wave')} the file is named {wave}, the wave in it {document.spec.wave}",
+            state="nothing was planned",
+            next=f"mend {path}",
+        )
+    return document
+
+
+def parse_wave(raw: bytes, path: Path) -> WaveDocument:
+    """As `load_wave`, of bytes."""
+    return _validated(parse_marked(raw, path))
+
+
+def _validated(marked: Marked) -> WaveDocument:
+    if not isinstance(marked.data, dict):
+        raise BadInput("CW3003", f"{marked.where(())} a wave file holds settings, `name: value`", next="see the guide")
+    try:
+        return WaveDocument(WaveSpec.model_validate(marked.data), marked)
+    except ValidationError as error:
+        found = [_sentence(marked, item) for item in error.errors(include_url=False, include_context=False)]
+        raise BadInput(
+            "CW3003",
+            found[0],
+            cause="; ".join(found[1:]),
+            state="nothing was planned",
+            next=f"mend {marked.path}",
+            details={"problems": found},
+        ) from None
+
+
+def _sentence(marked: Marked, item: Any) -> str:
+    key: Key = tuple(part for part in item["loc"] if part != "[key]")
+    kind, name = str(item["type"]), ".".join(map(str, key)) or "the file"
+    if kind == "extra_forbidden":
+        return f"{marked.where(key)} unknown setting {name}{_near(str(key[-1]), _settings(key[:-1]))}"
+    if kind == "missing":
+        return f"{marked.where(key[:-1])} {name} is missing"
+    text = str(item["msg"]).removeprefix("Value error, ")
+    return f"{marked.where(key)} {name}: {text[0].lower()}{text[1:]}"
+
+
+def _settings(parents: Key) -> list[str]:
+    """Names that are known below a key path."""
+    names: dict[Key, type[BaseModel]] = {
+        (): WaveSpec,
+        ("window",): Window,
+        ("options",): Options,
+        ("options", "throttle"): Throttle,
+    }
+    model = names.get(parents)
+    if parents[:1] == ("gates",):
+        model = GateEntry
+    elif parents[:1] == ("mappings",):
+        model = FieldOverride if "fields" in parents else MappingOverride
+    return [field.alias or name for name, field in model.model_fields.items()] if model is not None else []
+
+
+def _near(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), 1, 0.5)
+    return f": did you mean {close[0]}?" if close else ""
