@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from cutwater.core.clock import parse_iso
 from cutwater.core.hashing import sha256_json
 
 
@@ -23,7 +26,9 @@ class Asset:
     `file:pain001`, `swift:fin-in`, `api:payments.get_status`.
 
     structure: what voids an approval when it changes (columns, keys, partitions, operations), plain JSON values.
-    measures: what moves all the time (counts, offsets, bytes), plain JSON values.
+    measures: what moves all the time (counts, offsets, bytes), plain JSON values. Of every kind: `volume` (int or None)
+    with its `unit` and `exact` (False: an estimate); `pii`: field -> class, hit rate and how it was told.
+    docs/specs/inventory.md names the keys of each kind.
     """
 
     id: str
@@ -53,20 +58,57 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Something about an asset that a person has to know. state: blocked, late or unknown (cutwater.core.tokens)."""
+
+    asset: str
+    state: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """What discovery saw at one time."""
+    """What discovery saw at one time. systems: facts of a whole system, by kind (roles, slots, consumer groups)."""
 
     id: str
     taken_at: datetime
     assets: tuple[Asset, ...]
     edges: tuple[Edge, ...] = ()
-    not_checked: dict[str, str] = field(default_factory=dict)  # kind -> why it could not be looked at
+    not_checked: dict[str, str] = field(default_factory=dict)  # kind, or kind.part -> why it could not be looked at
+    findings: tuple[Finding, ...] = ()
+    systems: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def asset(self, asset_id: str) -> Asset | None:
         return next((item for item in self.assets if item.id == asset_id), None)
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Snapshot:
+        """The inverse of `as_dict` after a journey through JSON."""
+        return cls(
+            id=body["id"],
+            taken_at=_instant(body["taken_at"]),
+            assets=tuple(
+                Asset(
+                    **{
+                        **item,
+                        "kind": AssetKind(item["kind"]),
+                        "last_seen": _instant(item["last_seen"]) if item.get("last_seen") else None,
+                    }
+                )
+                for item in body["assets"]
+            ),
+            edges=tuple(Edge(**item) for item in body.get("edges", ())),
+            not_checked=dict(body.get("not_checked", {})),
+            findings=tuple(Finding(**item) for item in body.get("findings", ())),
+            systems=dict(body.get("systems", {})),
+        )
+
+
+def _instant(value: str | datetime) -> datetime:
+    return value if isinstance(value, datetime) else parse_iso(value)
 
 
 class FieldClass(StrEnum):
