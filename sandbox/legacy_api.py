@@ -79,9 +79,9 @@ class Api:
         return JSONResponse({"data": self.store.statements(account, _limit(request))})
 
 
-def application(layout: Layout) -> Starlette:
-    """The ASGI application of one sandbox."""
-    api = Api(Store(lambda: dsn(layout, "payhub_owner", "payhub")))
+def application(store: Store, access_log: Path) -> Starlette:
+    """The ASGI application over one legacy database."""
+    api = Api(store)
 
     def route(path: str, work: Callable[[Request, bytes], Response], operation: str, method: str = "GET") -> Route:
         async def endpoint(request: Request) -> Response:
@@ -100,7 +100,7 @@ def application(layout: Layout) -> Starlette:
             route("/accounts/{account_id}/statements", api.list_statements, "listStatements"),
         ]
     )
-    app.add_middleware(AccessLog, path=layout.access_log)
+    app.add_middleware(AccessLog, path=access_log)
     return app
 
 
@@ -167,7 +167,8 @@ def main(argv: list[str]) -> None:
     """Serves until it is ended."""
     import uvicorn
 
-    app = application(Layout(Path(argv[0])))
+    layout = Layout(Path(argv[0]))
+    app = application(Store(lambda: dsn(layout, "payhub_owner", "payhub")), layout.access_log)
     uvicorn.run(app, host=argv[1], port=int(argv[2]), log_level="warning", access_log=False)
 
 
