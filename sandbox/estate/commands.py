@@ -19,3 +19,14 @@ def seed(
 ) -> dict[str, Any]:
     """Fills the legacy estate; see sandbox.estate.seed."""
     return seeding.seed(project, payments, days, seed, progress or Silent(), reset)
+
+
+def traffic(
+    project: Project, rate: float = 50, seconds: float | None = None, detach: bool = False, stop: bool = False
+) -> dict[str, Any]:
+    """Pays until its time is over (or Ctrl-C); `detach`: in the background; `stop`: ends the one in the background."""
+    from sandbox.estate import background
+
+    if stop:
+        return background.end(project)
+    return background.detach(project, rate, seconds) if detach else background.pay(project, rate, seconds)
