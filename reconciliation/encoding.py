@@ -8,7 +8,7 @@ are words of a closed alphabet that end in `;` (`i42;`). So no two different row
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
@@ -141,7 +141,8 @@ def encode_row(fields: Sequence[Field], row: Mapping[str, Any]) -> bytes:
 
 def decode_row(fields: Sequence[Field], data: bytes) -> dict[str, Any]:
     """The row again: what proves that the encoding is unambiguous. Raises ValueError on anything else."""
-    row, at = {}, 0
+    row: dict[str, Any] = {}
+    at = 0
     for item in fields:
         if data[at : at + 1] != item.kind.value.encode():
             raise ValueError(f"the tag of {item.name} was expected at byte {at}")
@@ -165,8 +166,8 @@ def _text(field: Field, value: Any) -> str:
         return str(value)
     if not isinstance(value, str):
         raise TypeError
-    value = value.lower() if field.uuid else value
-    return value.rstrip(" ") if field.padded else value
+    text = value.lower() if field.uuid else value
+    return text.rstrip(" ") if field.padded else text
 
 
 def _int(field: Field, value: Any) -> str:
@@ -192,7 +193,8 @@ def _date(field: Field, value: Any) -> str:
         return _endless(value)
     if isinstance(value, datetime):
         raise TypeError
-    return str((value - EPOCH_DAY).days)
+    days: int = (value - EPOCH_DAY).days
+    return str(days)
 
 
 def _instant(field: Field, value: Any) -> str:
@@ -219,7 +221,7 @@ def _binary(field: Field, value: Any) -> str:
     return bytes(value).hex()
 
 
-_WRITERS = {
+_WRITERS: dict[Kind, Callable[[Field, Any], str]] = {
     Kind.INT: _int,
     Kind.DECIMAL: _decimal,
     Kind.TEXT: _text,

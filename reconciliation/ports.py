@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from inventory.model import TableMapping
 
@@ -63,6 +65,7 @@ class TableSide(Protocol):
         """The full rows of some buckets, values in Python's exact types."""
 
 
+@runtime_checkable
 class CopySide(Protocol):
     """Capability of a target side: the same compiled queries over a copy of some rows (planted differences)."""
 
@@ -97,37 +100,46 @@ class LakeMessage:
 
 @dataclass(frozen=True)
 class IntakeRow:
-    """A line of `raw.intake` that is worth a look, with where its message stood."""
+    """A message that is worth a look, and what became of it. outcome: that of `raw.intake`, '' = not decided yet.
+
+    booked: events of this message in `core.payment_event`. findings and control are JSON.
+    """
 
     message_id: str
     name: str
+    received_at: str
     outcome: str
     events: int
     duplicates: int
-    findings: str  # JSON
-    control: str  # JSON
+    booked: int
+    findings: str
+    control: str
 
 
 @dataclass(frozen=True)
 class Intake:
-    """What became of a stream's messages: number per outcome ('' = not decided yet), and the rows worth a look."""
+    """What became of a stream's messages.
 
-    outcomes: Mapping[str, int]
+    outcomes: messages per outcome ('' = not decided yet). doubled: deliveries that stand twice in `raw.message`.
+    events_doubled: event keys that stand twice in `core.payment_event`. rows: those worth a look, capped by the adapter.
+    """
+
     messages: int
+    outcomes: Mapping[str, int]
+    doubled: int = 0
+    events_doubled: int = 0
     rows: tuple[IntakeRow, ...] = ()
 
 
-@dataclass(frozen=True)
-class LakeEvent:
-    """What reconciliation needs of a canonical event. event_time: RFC 3339; amount: exact."""
+class LakeEvent(NamedTuple):
+    """What reconciliation needs of a canonical event. amount: exact. event_time: aware UTC."""
 
-    payment_key: str
     uetr: str
     instruction_id: str
     status: str
-    amount: Any  # Decimal | None
+    amount: Decimal | None
     currency: str
-    event_time: str
+    event_time: datetime | None
     message_id: str
 
 

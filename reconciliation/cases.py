@@ -1,0 +1,149 @@
+"""Brings the declared expectations their rows and events, and keeps what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from cutwater.core.errors import CutwaterError
+from inventory.model import TableMapping
+from reconciliation.breaks import Break
+from reconciliation.compare import Verdict
+from reconciliation.expectations import Outcome, batch_events, row_events, status_events
+from reconciliation.feeds import basename, cutoff_at
+from reconciliation.options import BatchEvents, Expectation, ReconcileOptions, RowEvents, StatusEvents
+from reconciliation.ports import LakeFeeds, PinnedPair, TableSide
+
+Rows = Mapping[str, list[Mapping[str, Any]]]
+
+
+@dataclass
+class ExpectationResult:
+    """What one expectation found over the full population."""
+
+    name: str
+    streams: tuple[str, ...]
+    rule: Expectation
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    why: str = ""
+    judged: int = 0
+    pending: int = 0
+    breaks: list[Break] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def columns_needed(rule: Expectation) -> dict[str, set[str]]:
+    """Table -> the columns that an expectation reads."""
+    if isinstance(rule, StatusEvents):
+        return {
+            rule.table: {rule.through.join, rule.status, rule.at},
+            rule.through.table: {rule.through.join, rule.through.key},
+        }
+    if isinstance(rule, RowEvents):
+        return {rule.table: {rule.key, rule.at} | {name for name in (rule.amount, rule.currency) if name}}
+    part = rule.members
+    mine = {part.join, rule.feed, rule.file_name, rule.count, rule.total, rule.at}
+    theirs = {part.join, part.key, part.amount} | {match.source for match in part.match}
+    return {rule.table: mine, part.table: theirs | ({part.currency} if part.currency else set())}
+
+
+def applicable(settings: ReconcileOptions, feeds: Sequence[str]) -> list[Expectation]:
+    """The expectations about feeds of this wave."""
+    return [rule for rule in settings.expectations if set(rule.streams) & set(feeds)]
+
+
+def read_rows(
+    settings: ReconcileOptions,
+    mappings: Sequence[TableMapping],
+    feeds: Sequence[str],
+    source: TableSide,
+    pair: PinnedPair,
+) -> dict[str, list[Mapping[str, Any]]]:
+    """The columns that the expectations need, at the pin: table -> rows. A table outside the wave is left out."""
+    needed: dict[str, set[str]] = {}
+    for rule in applicable(settings, feeds):
+        for table, columns in columns_needed(rule).items():
+            needed.setdefault(table, set()).update(columns)
+    by_name = {mapping.asset_id.split(":", 1)[1]: mapping for mapping in mappings}
+    return {
+        table: list(source.rows(_narrowed(by_name[table], columns), pair.source, 1, [0]))
+        for table, columns in sorted(needed.items())
+        if table in by_name and columns <= {item.name for item in by_name[table].columns}
+    }
+
+
+def _narrowed(mapping: TableMapping, columns: set[str]) -> TableMapping:
+    kept = tuple(item for item in mapping.columns if item.name in columns or item.name in mapping.key)
+    return replace(mapping, columns=kept)
+
+
+def check_expectations(
+    settings: ReconcileOptions,
+    feeds: Sequence[str],
+    tables: Sequence[str],
+    rows: Rows,
+    lake: LakeFeeds,
+    as_of: datetime,
+    lagging: set[str],
+) -> list[ExpectationResult]:
+    """Every applicable expectation; one whose table or feed was not read to the end is INCONCLUSIVE."""
+    return [_checked(rule, settings, rows, lake, as_of, lagging) for rule in applicable(settings, feeds)]
+
+
+def _checked(
+    rule: Expectation, settings: ReconcileOptions, rows: Rows, lake: LakeFeeds, as_of: datetime, lagging: set[str]
+) -> ExpectationResult:
+    started = time.monotonic()
+    result = ExpectationResult(f"{rule.table} -> {', '.join(rule.streams)}", rule.streams, rule)
+    absent = sorted(set(columns_needed(rule)) - set(rows))
+    late = sorted(set(rule.streams) & lagging)
+    if absent:
+        result.why = f"{', '.join(absent)} was not read at the pin"
+        return result
+    if late:
+        result.why = f"{', '.join(late)} did not reach the stated end"
+        return result
+    try:
+        outcome = _evaluate(rule, settings, rows, lake, as_of)
+    except CutwaterError as error:
+        result.why = str(error)
+        return result
+    result.judged, result.pending, result.breaks = outcome.judged, outcome.pending, outcome.breaks
+    result.breaks = result.breaks[: settings.max_breaks_per_asset]
+    result.verdict = Verdict.FAIL if outcome.breaks else Verdict.PASS
+    if not outcome.judged and not outcome.breaks and rule.table not in settings.allow_empty:
+        result.verdict, result.why = Verdict.INCONCLUSIVE, "no row was judged"
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _evaluate(rule: Expectation, settings: ReconcileOptions, rows: Rows, lake: LakeFeeds, as_of: datetime) -> Outcome:
+    events = lake.events(rule.streams, rule.event_kind)
+    cutoff = cutoff_at(as_of, max(settings.grace(stream) for stream in rule.streams))
+    if isinstance(rule, StatusEvents):
+        return status_events(rule, rows[rule.table], rows[rule.through.table], events, cutoff)
+    if isinstance(rule, RowEvents):
+        return row_events(rule, rows[rule.table], events, cutoff)
+    files = {basename(item.name): item.message_id for stream in rule.streams for item in lake.messages(stream)}
+    return batch_events(rule, rows[rule.table], rows[rule.members.table], events, files, cutoff)
+
+
+def whole_batches(results: Sequence[ExpectationResult], rows: Rows) -> dict[str, str]:
+    """Files of batches of which every payment was found with its amount: file name -> why."""
+    whole: dict[str, str] = {}
+    for result in results:
+        rule = result.rule
+        if not isinstance(rule, BatchEvents) or result.verdict is Verdict.INCONCLUSIVE:
+            continue
+        members: dict[Any, list[str]] = {}
+        for row in rows[rule.members.table]:
+            members.setdefault(row[rule.members.join], []).append(f"{rule.members.key}={row[rule.members.key]}")
+        broken = {item.key for item in result.breaks}
+        for batch in rows[rule.table]:
+            of_batch = members.get(batch[rule.members.join], [])
+            if of_batch and not broken & set(of_batch) and str(batch[rule.file_name]) not in broken:
+                whole[str(batch[rule.file_name])] = f"all {len(of_batch)} payments of the batch have their line by now"
+    return whole

@@ -1,0 +1,209 @@
+"""One reconciliation run: pin, tables, feeds, expectations, planted differences, one verdict.
+
+Pure of adapters: `cutwater.commands.reconcile` brings the sides. The pin is held only while tables are read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from cutwater.core.clock import Clock, iso, parse_iso, utc_now
+from cutwater.core.errors import CutwaterError
+from cutwater.core.progress import Progress, Silent
+from inventory.model import TableMapping
+from reconciliation.breaks import Break, carry_over
+from reconciliation.cases import ExpectationResult, check_expectations, read_rows, whole_batches
+from reconciliation.compare import CompareOptions, TableResult, Verdict, compare_table, worst
+from reconciliation.feed_run import FeedRun, explain_control_totals
+from reconciliation.feeds import FeedResult
+from reconciliation.options import ReconcileOptions
+from reconciliation.ports import CopySide, FeedView, PinnedPair, Pinner, TableSide
+from reconciliation.selfcheck import SelfCheck, check_table
+from reconciliation.selfcheck_feeds import check_feeds
+
+
+@dataclass(frozen=True)
+class NotChecked:
+    """What no verdict covers. declared: known beforehand and accepted, so it does not make the run INCONCLUSIVE."""
+
+    what: str
+    why: str
+    declared: bool
+
+
+@dataclass
+class RunResult:
+    """Everything that the evidence and the report are made from."""
+
+    run: str
+    wave: str
+    started_at: datetime
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    as_of: str = ""
+    source_pin: str = ""
+    target_pin: str = ""
+    lake_pins: dict[str, str] = field(default_factory=dict)
+    tables: list[TableResult] = field(default_factory=list)
+    feeds: list[FeedResult] = field(default_factory=list)
+    expectations: list[ExpectationResult] = field(default_factory=list)
+    breaks: list[Break] = field(default_factory=list)
+    not_checked: list[NotChecked] = field(default_factory=list)
+    self_check: SelfCheck = field(default_factory=SelfCheck)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def open_breaks(self) -> list[Break]:
+        return [item for item in self.breaks if item.blocking]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a run needs beside its two sides. previous: the breaks of the run before, for first-seen and closing."""
+
+    run: str
+    settings: ReconcileOptions = field(default_factory=ReconcileOptions)
+    previous: Sequence[Break] = ()
+    clock: Clock = utc_now
+    pause: Callable[[float], None] = time.sleep
+    progress: Progress = field(default_factory=Silent)
+    other_assets: Sequence[str] = ()  # assets of the wave that are neither table nor feed
+
+
+def reconcile(
+    wave: str,
+    mappings: Sequence[TableMapping],
+    feeds: Sequence[str],
+    source: TableSide,
+    target: TableSide,
+    pinner: Pinner,
+    feed_view: FeedView | None,
+    options: Context,
+) -> RunResult:
+    """Runs all levels and gives one verdict. Never raises for what a side cannot answer."""
+    result = RunResult(options.run, wave, options.clock())
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    with _timed(result, "tables"):
+        try:
+            with pinner.pinned(mappings) as pair:
+                _note_pins(result, pair)
+                _tables(result, mappings, source, target, pair, options)
+                rows = read_rows(options.settings, mappings, feeds, source, pair)
+        except CutwaterError as error:
+            result.not_checked.append(NotChecked("tables", str(error), False))
+    if feed_view is not None and feeds:
+        with _timed(result, "feeds"):
+            _feeds(result, feeds, feed_view, mappings, rows, options)
+    elif feeds:
+        result.not_checked.extend(NotChecked(item, "no view of the feeds was given", False) for item in feeds)
+    for asset in options.other_assets:
+        gap = options.settings.gap(asset)
+        result.not_checked.append(
+            NotChecked(asset, gap or "this version does not compare such assets", gap is not None)
+        )
+    _conclude(result, options)
+    return result
+
+
+def _tables(
+    result: RunResult,
+    mappings: Sequence[TableMapping],
+    source: TableSide,
+    target: TableSide,
+    pair: PinnedPair,
+    options: Context,
+) -> None:
+    settings = options.settings
+    limits = CompareOptions(settings.max_breaks_per_asset, frozenset(settings.allow_empty))
+    task = options.progress.task("tables compared", len(mappings), "tables")
+    for mapping in sorted(mappings, key=lambda item: item.asset_id):
+        found = compare_table(mapping, source, target, pair, limits)
+        result.tables.append(found)
+        if isinstance(target, CopySide) and found.source_digests:
+            check_table(result.self_check, mapping, source, target, target, pair, found, settings.planted_per_table)
+        task.advance(1, f"{mapping.asset_id} {found.verdict.value}")
+
+
+def _feeds(
+    result: RunResult,
+    feeds: Sequence[str],
+    view: FeedView,
+    mappings: Sequence[TableMapping],
+    rows: Mapping[str, list[Mapping[str, Any]]],
+    options: Context,
+) -> None:
+    run = FeedRun(sorted(feeds), view, options.settings, options.clock, options.pause)
+    try:
+        run.look()
+        lagging = run.wait()
+        result.lake_pins = run.pins
+        result.feeds = run.results(lagging)
+        known = [mapping.asset_id.split(":", 1)[1] for mapping in mappings]
+        as_of = parse_iso(result.as_of) if result.as_of else run.looked_at
+        result.expectations = check_expectations(options.settings, feeds, known, rows, view.lake, as_of, lagging)
+        explain_control_totals(result.feeds, whole_batches(result.expectations, rows))
+        check_feeds(result.self_check, result.feeds, run, view)
+    except CutwaterError as error:
+        done = {item.stream for item in result.feeds}
+        result.not_checked.extend(NotChecked(item, str(error), False) for item in feeds if item not in done)
+
+
+def _conclude(result: RunResult, options: Context) -> None:
+    """One verdict; every reason not to pass is written down as a sentence."""
+    parts: list[TableResult | FeedResult | ExpectationResult] = [*result.tables, *result.feeds, *result.expectations]
+    found = [item for part in parts for item in part.breaks]
+    for part in parts:
+        if part.verdict is Verdict.INCONCLUSIVE:
+            name = _name(part)
+            gap = options.settings.gap(name)
+            result.not_checked.append(NotChecked(name, part.why, gap is not None))
+    result.breaks = carry_over(found, options.previous, result.run, options.clock(), _judged(result))
+    verdicts = [part.verdict for part in parts if part.verdict is not Verdict.INCONCLUSIVE]
+    if result.open_breaks:
+        verdicts.append(Verdict.FAIL)
+    if any(not item.declared for item in result.not_checked):
+        verdicts.append(Verdict.INCONCLUSIVE)
+    if not result.self_check.passed:
+        verdicts.append(Verdict.INCONCLUSIVE)
+    result.verdict = worst(verdicts)
+    result.breaks = [replace(item, run=item.run or result.run) for item in result.breaks]
+
+
+def _name(part: TableResult | FeedResult | ExpectationResult) -> str:
+    if isinstance(part, TableResult):
+        return part.asset
+    return part.stream if isinstance(part, FeedResult) else part.name
+
+
+def _judged(result: RunResult) -> frozenset[str]:
+    """Assets whose checks all came to an end: only there may a break that is not found any more be closed."""
+    open_ended = {item.asset for item in result.tables if item.verdict is Verdict.INCONCLUSIVE or item.not_listed}
+    open_ended |= {item.stream for item in result.feeds if item.verdict is Verdict.INCONCLUSIVE}
+    for item in result.expectations:
+        if item.verdict is Verdict.INCONCLUSIVE:
+            open_ended |= set(item.streams)
+    every = {item.asset for item in result.tables} | {item.stream for item in result.feeds}
+    every |= {name for item in result.expectations for name in item.streams}
+    return frozenset(every - open_ended)
+
+
+def _note_pins(result: RunResult, pair: PinnedPair) -> None:
+    result.as_of = pair.as_of or iso(result.started_at)
+    result.source_pin = f"{pair.source.kind} {pair.source.position}"
+    result.target_pin = f"{pair.target.kind} {pair.target.position}"
+
+
+class _timed:
+    """Notes the seconds of a phase."""
+
+    def __init__(self, result: RunResult, name: str) -> None:
+        self.result, self.name, self.started = result, name, time.monotonic()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self.result.seconds[self.name] = round(time.monotonic() - self.started, 3)

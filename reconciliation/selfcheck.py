@@ -1,0 +1,128 @@
+"""Planted differences: a run that could not have failed does not pass.
+
+From buckets that were found equal, the target's own rows are taken into a copy, one fault is planted per bucket, and the
+copy goes through the same compiled digests and the same drill-down against the real source. Each fault must be found
+with its class and its key.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from cutwater.core.errors import CutwaterError
+from inventory.model import TableMapping
+from reconciliation.breaks import BreakClass
+from reconciliation.compare import TableResult, drill_down
+from reconciliation.digests import bucket_of
+from reconciliation.encoding import encode_row, key_fields
+from reconciliation.faults import FAULTS, Row
+from reconciliation.ports import CopySide, PinnedPair, TableSide
+
+
+@dataclass
+class SelfCheck:
+    """planted, found: numbers per kind of fault; missed: what was not found, in words."""
+
+    planted: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    found: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    missed: list[str] = field(default_factory=list)
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        return sum(self.found.values()), sum(self.planted.values())
+
+    @property
+    def passed(self) -> bool:
+        found, planted = self.totals
+        return planted > 0 and found == planted and not self.missed
+
+    @property
+    def bound(self) -> str:
+        """Rule of three: n of n found bounds the rate of misses at about 3/n with 95 % confidence."""
+        found, planted = self.totals
+        if not planted:
+            return "nothing was planted: no bound"
+        if found < planted:
+            return f"{planted - found} of {planted} planted faults were missed"
+        parts = Decimal(300) / Decimal(planted)
+        return f"misses <= {parts.quantize(Decimal('0.1'))}% at 95% (3/{planted})"
+
+    def count(self, kind: str, found: bool, where: str) -> None:
+        """One planted fault's outcome."""
+        self.planted[kind] += 1
+        if found:
+            self.found[kind] += 1
+        else:
+            self.missed.append(f"{kind} in {where}")
+
+
+def check_table(
+    check: SelfCheck,
+    mapping: TableMapping,
+    source: TableSide,
+    target: TableSide,
+    maker: CopySide,
+    pair: PinnedPair,
+    result: TableResult,
+    most: int,
+) -> None:
+    """Plants up to `most` faults in one table, one per bucket, and counts what was found."""
+    equal = [number for number in sorted(result.source_digests) if number not in set(result.differing)]
+    chosen = _spread(equal, most)
+    if not chosen:
+        return
+    try:
+        rows = [dict(row) for row in target.rows(mapping, pair.target, result.buckets, chosen)]
+        planted, altered = _plant(mapping, rows, result.buckets)
+        with maker.copy_of(mapping, altered) as copy:
+            seen = _found(mapping, source, copy, pair, result, chosen)
+    except CutwaterError as error:
+        check.missed.append(f"{mapping.asset_id}: the self-check could not run: {error}")
+        return
+    for kind, cls, key in planted:
+        check.count(kind, (cls, key) in seen, f"{mapping.asset_id} {key}")
+
+
+def _found(
+    mapping: TableMapping,
+    source: TableSide,
+    copy: TableSide,
+    pair: PinnedPair,
+    result: TableResult,
+    chosen: Sequence[int],
+) -> set[tuple[BreakClass, str]]:
+    """(class, key) of every break that the normal path names between the real source and the copy."""
+    right = copy.digests(mapping, pair.target, result.buckets)
+    differing = [number for number in chosen if result.source_digests.get(number) != right.get(number)]
+    return {(item.cls, item.key) for item in drill_down(mapping, source, copy, pair, result.buckets, differing)}
+
+
+def _plant(
+    mapping: TableMapping, rows: Iterable[Row], buckets: int
+) -> tuple[list[tuple[str, BreakClass, str]], list[Row]]:
+    key = key_fields(mapping)
+    by_bucket: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_bucket[bucket_of(encode_row(key, row), buckets)].append(row)
+    planted, altered = [], []
+    for turn, number in enumerate(sorted(by_bucket)):
+        for step in range(len(FAULTS)):
+            kind, fault = FAULTS[(turn + step) % len(FAULTS)]
+            outcome = fault(mapping, by_bucket[number])
+            if outcome is not None:
+                copied, cls, name = outcome
+                planted.append((kind, cls, name))
+                altered.extend(copied)
+                break
+        else:
+            altered.extend(by_bucket[number])
+    return planted, altered
+
+
+def _spread(numbers: Sequence[int], most: int) -> list[int]:
+    if len(numbers) <= most:
+        return list(numbers)
+    return [numbers[at * len(numbers) // most] for at in range(most)]
