@@ -161,7 +161,7 @@ def _conclude(result: RunResult, options: Context) -> None:
             gap = options.settings.gap(name)
             result.not_checked.append(NotChecked(name, part.why, gap is not None))
     result.breaks = carry_over(found, options.previous, result.run, options.clock(), _judged(result))
-    verdicts = [part.verdict for part in parts if part.verdict is not Verdict.INCONCLUSIVE]
+    verdicts: list[Verdict] = [part.verdict for part in parts if part.verdict is not Verdict.INCONCLUSIVE]
     if result.open_breaks:
         verdicts.append(Verdict.FAIL)
     if any(not item.declared for item in result.not_checked):
