@@ -79,14 +79,14 @@ class CreateTables:
 
 
 class DropTables:
-    """`lake.drop_tables` {names, wave}: drops those that this wave created; what is gone already stays gone."""
+    """`lake.drop_tables` {tables}: drops those that this wave created; what is gone already stays gone."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
         dropped, left = [], []
-        for name in sorted(args["names"]):
+        for name in sorted(args["tables"]):
             if not self.catalog.table_exists(name):
                 continue
             if self.catalog.load_table(name).properties.get(OWNER) == fence.wave:
@@ -99,7 +99,7 @@ class DropTables:
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
         ours = [
             n
-            for n in args["names"]
+            for n in args["tables"]
             if self.catalog.table_exists(n) and self.catalog.load_table(n).properties.get(OWNER) == fence.wave
         ]
         return None if ours else {"dropped": [], "left": []}

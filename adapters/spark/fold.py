@@ -1,0 +1,162 @@
+"""Changes folded into the current tables at a stated PostgreSQL snapshot: after it, copy and source are equal there.
+
+The same act is the end of the hand-over (first fold), the refresh of the copy, the pin of a reconciliation and the
+ground of a repair.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from adapters.iceberg.commits import CHUNK, CHUNK_RANGE, FENCE, FOLDED, PG_SNAPSHOT, check_fence, summaries
+from adapters.postgres.change_stream import ChangeStream
+from adapters.postgres.connection import connect, translated
+from adapters.postgres.snapshot import PgSnapshot
+from adapters.spark import fold_sql
+from adapters.spark.session import commit_sql, spark
+from cutwater.core.clock import utc_now
+from cutwater.core.errors import Refused
+from inventory.model import TableMapping
+from waves.ports import Fence, Outcome, ServiceStatus
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from cutwater.core.config import Project
+
+
+class FoldingStream(ChangeStream):
+    """The change stream of a wave together with its fold; answers `pin` and `repair`."""
+
+    def __init__(self, project: Project, *args: Any, fold_every_seconds: int = 60, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.project, self.fold_every = project, fold_every_seconds
+        self._next_fold: float | None = None  # none before the first fold ended the hand-over
+
+    def poll(self, fence: Fence) -> ServiceStatus:
+        status = super().poll(fence)
+        if self._next_fold is None and all(self.is_handed_over(m) for m in self.tables.values()):
+            self._next_fold = time.monotonic() + self.fold_every
+        if status.caught_up and self.pending and self._next_fold is not None and time.monotonic() >= self._next_fold:
+            self.fold_now(fence)
+        return status
+
+    def is_handed_over(self, mapping: TableMapping) -> bool:
+        """Has a fold ended the hand-over of this table?"""
+        return any(FOLDED in summary for _, summary in summaries(self.catalog.load_table(mapping.target)))
+
+    def fold_now(self, fence: Fence) -> Outcome:
+        """Takes a snapshot and a marker, drains to the marker, folds; see `fold`."""
+        with self.lock:
+            with connect(self.dsn, self.wave) as db, translated("taking a snapshot"):
+                row = db.execute("SELECT pg_current_snapshot()::text").fetchone()
+            snapshot = str(row[0]) if row else ""
+            marker = self.emit_marker()
+            self.drain_to(marker, fence)
+            return {"marker": marker, **self.fold(snapshot, fence)}
+
+    def answer(self, kind: str, payload: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        """`pin` {pg_snapshot, marker} and `repair` {tables: {target: [[key values]]}}."""
+        if kind == "pin":
+            with self.lock:
+                self.drain_to(str(payload["marker"]), fence)
+                return self.fold(str(payload["pg_snapshot"]), fence)
+        if kind == "repair":
+            from adapters.spark.repair import repair
+
+            return repair(self, payload["tables"], str(payload.get("run", "")), fence)
+        return None
+
+    def fold(self, snapshot: str, fence: Fence) -> Outcome:
+        """Folds every table at `snapshot`; the stream must have passed a marker written after it was taken.
+
+        Returns {"tables": {target: {"snapshot": id, "changes": n}}, "pg_snapshot", "seconds", "as_of"}.
+        """
+        started, now = time.monotonic(), PgSnapshot.parse(snapshot)
+        tables: dict[str, Any] = {}
+        with self.lock:
+            for mapping in sorted(self.tables.values(), key=lambda m: m.target):
+                tables[mapping.target] = self._fold_table(mapping, now, fence)
+            self.pending = 0
+            self._next_fold = time.monotonic() + self.fold_every
+        seconds = str(Decimal(str(round(time.monotonic() - started, 3))))
+        return {"tables": tables, "pg_snapshot": snapshot, "seconds": seconds, "as_of": utc_now().isoformat()}
+
+    def _fold_table(self, mapping: TableMapping, now: PgSnapshot, fence: Fence) -> dict[str, Any]:
+        current = self.catalog.load_table(mapping.target)
+        check_fence(current, fence.token)
+        ranges = copied(current)
+        if not ranges:
+            raise Refused(
+                "CW3207",
+                f"{mapping.target} holds no copy to fold changes into",
+                state="nothing was changed",
+                next=f"cutwater wave run {self.wave}",
+            )
+        where = fold_sql.window(mapping, now, ranges)
+        changes = self._count(mapping, where)
+        first = not any(FOLDED in summary for _, summary in summaries(current))
+        if changes:
+            statement = fold_sql.merge(mapping, where) if mapping.key else fold_sql.rebuild(mapping, where)
+            commit_sql(spark(self.project), statement, {FOLDED: str(now), FENCE: str(fence.token)})
+            current = self.catalog.load_table(mapping.target)
+        elif first:
+            _note(current, now, fence)
+        snapshot = current.current_snapshot()
+        return {"snapshot": str(snapshot.snapshot_id) if snapshot else "", "changes": changes}
+
+    def _count(self, mapping: TableMapping, where: str) -> int:
+        """Changes of the window, counted from the change table's files without starting Spark where there are none."""
+        from pyiceberg.expressions import GreaterThanOrEqual
+
+        table = self.catalog.load_table(mapping.changes)
+        floor = int(where.split("_xid >= ", 1)[1].split(" ", 1)[0])
+        xids = table.scan(row_filter=GreaterThanOrEqual(term="_xid", value=floor), selected_fields=("_xid",)).to_arrow()
+        if not xids.num_rows:
+            return 0
+        return int(
+            spark(self.project)
+            .sql(f"SELECT count(*) FROM {fold_sql.table(mapping.changes)} WHERE {where}")
+            .collect()[0][0]
+        )
+
+
+def copied(table: Table) -> list[fold_sql.CopiedRange]:
+    """What the current table holds, from its own history: the last fold's snapshot, else the ranges of the copy."""
+    import json
+
+    ranges: list[tuple[int | None, PgSnapshot]] = []
+    for _, summary in summaries(table):
+        if FOLDED in summary:
+            return [fold_sql.CopiedRange(None, PgSnapshot.parse(summary[FOLDED]))]
+        if CHUNK in summary:
+            ranges.append((json.loads(summary[CHUNK_RANGE])["upper"], PgSnapshot.parse(summary[PG_SNAPSHOT])))
+    ranges.sort(key=lambda item: (item[0] is None, item[0] or 0))
+    return [fold_sql.CopiedRange(upper, snapshot) for upper, snapshot in ranges]
+
+
+def _note(table: Table, now: PgSnapshot, fence: Fence) -> None:
+    """An empty commit that ends the hand-over of a table that nobody changed meanwhile."""
+    import pyarrow as pa
+
+    empty = pa.Table.from_batches([], schema=table.schema().as_arrow())
+    table.append(empty, snapshot_properties={FOLDED: str(now), FENCE: str(fence.token)})
+
+
+class StreamFold:
+    """`stream.fold` {mappings}: the first fold ends the hand-over. Performed by the stream that the runner polls."""
+
+    def __init__(self, stream: FoldingStream) -> None:
+        self.stream = stream
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        return self.stream.fold_now(fence)
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        return None  # folding again is exact: a window that was folded is empty
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"follow the changes to an own marker, then fold them into {len(self.stream.tables)} tables"
