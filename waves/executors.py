@@ -238,7 +238,6 @@ class DryRunExecutor:
 
     history: History
     actions: Mapping[str, Action]
-    questions: Sequence[str]
     lines: list[tuple[str, str, str]] = field(default_factory=list)  # (step, effect, what would be done)
 
     def run(self, spec: StepSpec, effects: Sequence[Effect]) -> list[Outcome]:

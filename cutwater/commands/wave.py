@@ -1,0 +1,271 @@
+"""What `cutwater wave plan|show|approve|abandon|run --dry-run` do. Running lives in wave_run.py, status in wave_status.py."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from typing import Any
+
+from cutwater.core.clock import Clock, utc_now
+from cutwater.core.config import Project
+from cutwater.core.errors import BadInput, LeaseHeld, Refused
+from cutwater.core.ids import new_id
+from cutwater.jobs.wave_state import current_plan, history_of, put_row
+from cutwater.state.store import Store, open_store
+from inventory.model import Snapshot
+from waves import life
+from waves.engine import Engine, Machine, walk_dry
+from waves.executors import DryRunExecutor
+from waves.gates import Questions, refuse
+from waves.history import History
+from waves.plan import Plan
+from waves.planner import drifted, make_plan, refuse_drift
+from waves.ports import Fence
+from waves.wave_file import load_wave, wave_path
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The outcome of planning. changed: False where this very plan stood already."""
+
+    plan: Plan
+    hash: str
+    version: int
+    changed: bool
+    attempt: int
+    voided: int  # approvals of the plan before, which do not hold for this one
+
+
+def snapshot_of(store: Store) -> Snapshot:
+    """The latest inventory; raises BadInput CW3008 where there is none."""
+    body = store.snapshots.latest()
+    if body is None:
+        raise BadInput(
+            "CW3008", "the inventory is empty", state="nothing was planned", next="cutwater inventory discover"
+        )
+    return Snapshot.from_dict(body)
+
+
+def plan_wave(project: Project, wave: str) -> Planned:
+    """Plans a wave from its file and the latest inventory, and saves the plan under its hash."""
+    document = load_wave(project.root, wave)
+    with open_store(project.state_url) as store:
+        history = history_of(store, wave)
+        plan = make_plan(document, snapshot_of(store))
+        if plan.hash == history.plan_hash and history.state != life.ABANDONED:
+            version = store.plans.row(plan.hash).version
+            return Planned(plan, plan.hash, version, False, history.attempt, 0)
+        _may_replan(store, history, plan)
+        voided = len(store.approvals.of(history.plan_hash)) if history.plan_hash else 0
+        version = store.plans.save(plan.hash, wave, plan.as_dict())
+        if history.state in (life.NEW, life.ABANDONED):
+            life.check_move(wave, history.state, life.PLANNED)
+            attempt = history.attempt + 1
+            payload = {"from": history.state, "to": life.PLANNED, "attempt": attempt, "plan": plan.hash}
+            store.journal.append(wave, "wave.state", payload)
+        else:
+            store.journal.append(wave, "plan.saved", {"plan": plan.hash, "before": history.plan_hash, "voided": voided})
+        history = history_of(store, wave)
+        put_row(store, history)
+        return Planned(plan, plan.hash, version, True, history.attempt, voided)
+
+
+def _may_replan(store: Store, history: History, plan: Plan) -> None:
+    """Once effects were begun only what the engine does not execute (gates, roles, window) may change."""
+    if history.state in (life.NEW, life.ABANDONED) or not (history.steps or history.tried):
+        return
+    before = current_plan(store, history)
+    if _work(before) != _work(plan):
+        raise Refused(
+            "CW3012",
+            f"wave {plan.wave} is {history.state}: its tables, feeds and steps cannot be planned anew now",
+            cause="the journal holds effects of the plan before",
+            state=f"plan {before.hash[:12]} stands as it was",
+            next=f"cutwater wave abandon {plan.wave}, then plan; or put the wave file back",
+        )
+
+
+def _work(plan: Plan) -> object:
+    return [asdict(step) for step in plan.steps if step.kind not in ("gate", "approval")], list(plan.mappings)
+
+
+def check_current(project: Project, store: Store, plan: Plan) -> None:
+    """Only the plan that was shown is executed. Raises Refused CW3018 (structure drifted) or CW3011 (file edited)."""
+    body = store.snapshots.latest()
+    snapshot = Snapshot.from_dict(body) if body is not None else None
+    if snapshot is None:
+        return
+    if names := drifted(plan, snapshot):
+        raise refuse_drift(plan, names)
+    if not wave_path(project.root, plan.wave).is_file():
+        return
+    now = make_plan(load_wave(project.root, plan.wave), snapshot)
+    if now.hash != plan.hash:
+        given = len(store.approvals.of(plan.hash))
+        raise Refused(
+            "CW3011",
+            f"the wave file of {plan.wave} is no longer what was planned{' and approved' if given else ''}",
+            cause=f"planned {plan.hash[:12]}, the file gives {now.hash[:12]}",
+            state="nothing was done" + (f"; {given} approvals do not hold for the file as it is now" if given else ""),
+            next=f"cutwater wave plan {plan.wave}" + (", then approve it" if given else ""),
+        )
+
+
+def show(project: Project, wave: str) -> dict[str, Any]:
+    """The current plan with its state and approvals."""
+    with open_store(project.state_url) as store:
+        history = history_of(store, wave)
+        plan = current_plan(store, history)
+        row = store.plans.row(plan.hash)
+        approvals = [asdict(item) for item in store.approvals.of(plan.hash)]
+        return {
+            "wave": wave,
+            "state": history.state,
+            "condition": history.condition,
+            "attempt": history.attempt,
+            "plan_hash": plan.hash,
+            "version": row.version,
+            "saved_at": row.saved_at,
+            "plan": plan.as_dict(),
+            "approvals": approvals,
+            "steps": {
+                step.id: "done" if history.completed(step.id) else "started" if history.started(step.id) else "waiting"
+                for step in plan.steps
+            },
+        }
+
+
+def dry_run(project: Project, wave: str, wiring: Any = None) -> list[tuple[str, str, str]]:
+    """What a run would do from here, as (step, effect, line); touches nothing."""
+    with open_store(project.state_url) as store:
+        history = history_of(store, wave)
+        plan = current_plan(store, history)
+        actions = _wiring(wiring).actions(project, plan)
+        executor = DryRunExecutor(history, actions)
+        walk_dry(plan, history, executor)
+        return executor.lines
+
+
+def approve(project: Project, wave: str, who: str, role: str, plan_hash: str = "", note: str = "") -> dict[str, Any]:
+    """Binds a person's word to the current plan's hash. Refused where the plan is not current or a gate says no."""
+    from cutwater.commands.wave_status import services_of
+
+    with open_store(project.state_url) as store:
+        history = history_of(store, wave)
+        plan = current_plan(store, history)
+        life.check_verb(wave, "approve", history.state)
+        if plan_hash and not (len(plan_hash) >= 4 and plan.hash.startswith(plan_hash.lower())):
+            raise Refused(
+                "CW3011",
+                f"plan {plan_hash[:12]} is not the current plan of wave {wave}",
+                cause=f"current is {plan.hash[:12]}",
+                state="nothing was approved",
+                next=f"cutwater wave show {wave}",
+            )
+        check_current(project, store, plan)
+        _check_person(plan, who, role)
+        result = {"wave": wave, "plan_hash": plan.hash, "who": who, "role": role}
+        if any((item.who, item.role) == (who, role) for item in store.approvals.of(plan.hash)):
+            return {**result, "changed": False}
+        asks = Questions(wave, store.evidence, lambda: services_of(project, wave), utc_now)
+        results = [asks.evaluate(gate) for gate in plan.gates]
+        if any(item.verdict != "GO" for item in results):
+            raise refuse(wave, results)
+        store.approvals.add(wave, plan.hash, who, role, note)
+        store.journal.append(wave, "approval.given", {"plan": plan.hash, "who": who, "role": role, "note": note})
+        return {**result, "changed": True}
+
+
+def _check_person(plan: Plan, who: str, role: str) -> None:
+    if role not in plan.roles:
+        raise BadInput(
+            "CW3023",
+            f"the plan of wave {plan.wave} has no role {role}",
+            state="nothing was approved",
+            next=f"--role one of: {', '.join(plan.roles) or 'none; declare roles in the wave file'}",
+        )
+    named = plan.roles[role]
+    if named not in ("nobody", "", who):
+        raise Refused(
+            "CW3023",
+            f"{who} is not {role} of wave {plan.wave}",
+            cause=f"the plan names {named}",
+            state="nothing was approved",
+            next=f"cutwater wave approve {plan.wave} --as {named!r} --role {role}",
+        )
+
+
+def objects_of(project: Project, wave: str) -> list[tuple[str, str]]:
+    """(step, object) of all that the wave created and has not removed: what `abandon` takes away."""
+    with open_store(project.state_url) as store:
+        history = history_of(store, wave)
+        life.check_verb(wave, "abandon", history.state)
+        return history.objects()
+
+
+def abandon(project: Project, wave: str, typed: str, clock: Clock = utc_now, wiring: Any = None) -> dict[str, Any]:
+    """Removes all that the journal says was created. `typed` has to be the wave's name. Twice changes nothing."""
+    if typed != wave:
+        raise Refused(
+            "CW3024",
+            f"{typed!r} is not {wave}",
+            state="nothing was removed",
+            next=f"cutwater wave abandon {wave} --yes {wave}",
+        )
+    with open_store(project.state_url) as store:
+        history = history_of(store, wave)
+        life.check_verb(wave, "abandon", history.state)
+        result = {"wave": wave, "state": life.ABANDONED, "attempt": history.attempt}
+        if history.state == life.ABANDONED:
+            return {**result, "removed": [], "changed": False}
+        plan = current_plan(store, history)
+        run = new_id(clock=clock)
+        with leased(store, wave, f"abandon, run {run}") as token:
+            engine = _engine(project, store, plan, Fence(wave, token, run), clock, wiring)
+            removed = engine.abandon()
+            put_row(store, engine.history)
+        return {**result, "removed": removed, "changed": True}
+
+
+class leased:
+    """The wave's lease for a command's duration; LeaseHeld CW3022 says that a runner has to be paused first."""
+
+    def __init__(self, store: Store, wave: str, what: str) -> None:
+        self.store, self.wave, self.what = store, wave, what
+
+    def __enter__(self) -> int:
+        try:
+            self.lease = self.store.leases.acquire(
+                self.wave, f"{self.what}, pid {os.getpid()} on {socket.gethostname()}", 600
+            )
+        except LeaseHeld as error:
+            raise LeaseHeld(
+                "CW3022",
+                error.what,
+                cause=error.cause,
+                state="nothing was done",
+                next=f"cutwater wave pause {self.wave}",
+                details=error.details,
+            ) from None
+        return self.lease.token
+
+    def __exit__(self, *_: object) -> None:
+        self.store.leases.release(self.lease)
+
+
+def _engine(project: Project, store: Store, plan: Plan, fence: Fence, clock: Clock, wiring: Any) -> Engine:
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(4)
+    found = _wiring(wiring)
+    machine = Machine(pool, pool, time.monotonic, time.sleep, clock)
+    return Engine(
+        store, plan, found.actions(project, plan), lambda names: found.services(project, plan, names), fence, machine
+    )
+
+
+def _wiring(wiring: Any) -> Any:
+    return wiring if wiring is not None else import_module("cutwater.wiring")

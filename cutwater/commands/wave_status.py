@@ -1,0 +1,231 @@
+"""Where a wave stands: its criteria, whether its runner lives, what failed last, and which command comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psutil
+
+from cutwater.core.clock import Clock, utc_now
+from cutwater.core.config import Project
+from cutwater.core.errors import CutwaterError
+from cutwater.jobs.wave_state import Heartbeat, current_plan, history_of
+from cutwater.state.store import Store, open_store
+from inventory.model import Snapshot
+from waves import life
+from waves.gates import Questions, ServiceView
+from waves.history import History
+from waves.plan import Plan
+from waves.planner import drifted
+
+STALE = timedelta(seconds=10)  # a heartbeat older than this is not news (experience.md: data > 10 s old is STALE)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One line of the list: word is a key of the state tokens."""
+
+    name: str
+    word: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Runner:
+    """alive: the lease is held and the process is there. dead: it went without ending its run."""
+
+    alive: bool
+    dead: bool
+    pid: int
+    run: str
+    to: str
+    text: str
+
+
+def services_of(project: Project, wave: str) -> list[ServiceView]:
+    """The services as the runner last saw them; [] where none spoke."""
+    beat = Heartbeat.read(project, wave)
+    return list(beat.services) if beat is not None else []
+
+
+def runner_of(store: Store, history: History) -> Runner:
+    """Judged by the lease and the process, not by what the runner said."""
+    lease, last = store.leases.current(history.wave), history.last_run
+    pid, run, to = int(last.get("pid", 0)), str(last.get("run", "")), str(last.get("to", ""))
+    open_run = bool(last) and not last.get("ended")
+    exists = open_run and _exists(pid, last["at"])
+    if lease is not None and (exists or not open_run):
+        return Runner(
+            True, False, pid, run, to, f"{lease.holder}, until {lease.expires_at:%H:%M:%S} UTC unless renewed"
+        )
+    if open_run:
+        return Runner(False, True, pid, run, to, f"run {run} died: process {pid} is gone and its run was not ended")
+    text = f"none; run {run} ended ({last.get('reason') or 'done'})" if last else "none yet"
+    return Runner(False, False, pid, run, to, text)
+
+
+def _exists(pid: int, since: datetime) -> bool:
+    """Whether the process is there and is not a later one with the same number."""
+    try:
+        process = psutil.Process(pid)
+        young = process.create_time() > since.timestamp() + 5
+        return process.status() != psutil.STATUS_ZOMBIE and not young
+    except psutil.Error:
+        return False
+
+
+def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any]:
+    """Everything that `wave status` shows, as plain values."""
+    with open_store(project.state_url) as store:
+        history = history_of(store, wave)
+        plan = current_plan(store, history)
+        runner, beat = runner_of(store, history), Heartbeat.read(project, wave)
+        now = clock()
+        fresh = beat is not None and runner.alive and now - beat.at <= STALE
+        criteria = list(_criteria(project, store, history, plan, runner, beat if fresh else None, clock))
+        open_ones = [item for item in criteria if item.word != "pass"]
+        return {
+            "wave": wave,
+            "title": plan.title,
+            "state": history.state or "NEW",
+            "condition": history.condition,
+            "attempt": history.attempt,
+            "plan_hash": plan.hash,
+            "plan_version": store.plans.row(plan.hash).version,
+            "approved": bool(store.approvals.of(plan.hash)),
+            "runner": asdict(runner),
+            "heartbeat_at": beat.at if beat is not None else None,
+            "doing": beat.doing if beat is not None and fresh else "",
+            "waiting": beat.waiting if beat is not None and fresh else "",
+            "services": [{**asdict(item), "detail": _texts(item.detail)} for item in beat.services] if beat else [],
+            "criteria": [asdict(item) for item in criteria],
+            "verdict": "GO" if not open_ones else "NO-GO",
+            "not_passed": len(open_ones),
+            "error": history.error,
+            "objects": [{"step": step, "object": name} for step, name in history.objects()],
+            "next": _next(wave, history, runner, criteria, plan),
+            "money": "nothing switched: customers are on the old platform",
+            "window": dict(plan.window),
+            "roles": dict(plan.roles),
+            "updated_at": history.updated_at,
+        }
+
+
+def list_waves(project: Project) -> list[dict[str, Any]]:
+    """Every wave of the store, briefly."""
+    with open_store(project.state_url) as store:
+        return [asdict(row) for row in store.waves.list()]
+
+
+def _criteria(
+    project: Project, store: Store, history: History, plan: Plan, runner: Runner, beat: Heartbeat | None, clock: Clock
+) -> Sequence[Criterion]:
+    found = [_plan(store, plan)]
+    if any(step.kind == "backfill" for step in plan.steps):
+        found.append(_backfill(history, plan))
+    if any(step.kind in ("stream", "feeds") for step in plan.steps):
+        found.append(_streams(history, runner, beat))
+    asks = Questions(plan.wave, store.evidence, lambda: beat.services if beat else (), clock)
+    for gate in plan.gates:
+        result = asks.evaluate(gate)
+        age = f", {result.age_minutes} min old" if result.age_minutes is not None else ""
+        text = result.reason or f"{result.value} ({result.evidence}{age})"
+        found.append(Criterion(f"gate {gate.id}", result.word, text))
+    found.append(_approval(store, plan))
+    nobody = [role for role, person in plan.roles.items() if person in ("", "nobody")]
+    people = "every role has a person" if plan.roles else "no roles are declared"
+    found.append(
+        Criterion(
+            "people",
+            "unknown" if nobody or not plan.roles else "pass",
+            f"nobody is {', '.join(nobody)}" if nobody else people,
+        )
+    )
+    return found
+
+
+def _plan(store: Store, plan: Plan) -> Criterion:
+    body = store.snapshots.latest()
+    if body is None:
+        return Criterion("plan", "unknown", "no inventory to compare with")
+    snapshot = Snapshot.from_dict(body)
+    if names := drifted(plan, snapshot):
+        return Criterion("plan", "blocked", f"structure drifted since it was planned: {', '.join(names[:3])}")
+    return Criterion("plan", "pass", f"structure as planned, inventory of {snapshot.taken_at:%d %b %H:%M} UTC")
+
+
+def _backfill(history: History, plan: Plan) -> Criterion:
+    steps = [step.id for step in plan.steps if step.kind == "backfill"]
+    done = sum(history.completed(step) for step in steps)
+    rows = sum(int(item.get("rows", 0)) for name, item in history.outcomes.items() if "/chunk/" in name)
+    word = "pass" if done == len(steps) else "late" if history.condition else "unknown"
+    return Criterion("backfill", word, f"{done}/{len(steps)} tables, {rows:,} rows copied")
+
+
+def _streams(history: History, runner: Runner, beat: Heartbeat | None) -> Criterion:
+    if (
+        life.FORWARD.index(history.state) < life.FORWARD.index(life.CATCHING_UP)
+        if history.state in life.FORWARD
+        else True
+    ):
+        return Criterion("streams", "unknown", "not started yet")
+    if runner.dead or not runner.alive:
+        word = "blocked" if runner.dead else "late"
+        return Criterion("streams", word, f"not running: {runner.text}; the slot keeps the legacy side's WAL meanwhile")
+    if beat is None:
+        return Criterion("streams", "unknown", "the runner has not spoken within 10 s")
+    broken = [item for item in beat.services if item.error]
+    behind = [item for item in beat.services if not item.caught_up]
+    lags = ", ".join(f"{item.name} {item.lag}" for item in beat.services if item.name == "stream" and item.lag)
+    if broken:
+        return Criterion("streams", "fail", f"{broken[0].name}: {broken[0].error}")
+    if behind:
+        return Criterion(
+            "streams", "late", f"{len(behind)} of {len(beat.services)} catch up: {behind[0].name} {behind[0].lag}"
+        )
+    return Criterion(
+        "streams", "pass", f"{len(beat.services)} of {len(beat.services)} caught up{'; ' + lags if lags else ''}"
+    )
+
+
+def _approval(store: Store, plan: Plan) -> Criterion:
+    wanted = next((list(step.params.get("roles", ())) for step in plan.steps if step.kind == "approval"), [])
+    given = {item.role: item.who for item in store.approvals.of(plan.hash)}
+    missing = [role for role in wanted if role not in given]
+    if missing or not given:
+        return Criterion("approval", "blocked", f"plan {plan.hash[:12]} lacks {', '.join(missing) or 'an approval'}")
+    return Criterion("approval", "pass", ", ".join(f"{who} as {role}" for role, who in sorted(given.items())))
+
+
+def _next(wave: str, history: History, runner: Runner, criteria: Sequence[Criterion], plan: Plan) -> str:
+    if history.abandoning:
+        return f"cutwater wave abandon {wave} --yes {wave}"
+    if runner.dead or history.condition:
+        return f"cutwater wave resume {wave}"
+    if history.state == life.DUAL_RUN:
+        words = {item.name: item.word for item in criteria}
+        if any(word != "pass" for name, word in words.items() if name.startswith("gate ")):
+            return f"cutwater reconcile run {wave}"
+        if words.get("approval") != "pass":
+            role = next(iter(plan.roles), "ROLE")
+            return f"cutwater wave approve {wave} --as PERSON --role {role} --plan {plan.hash[:12]}"
+        return f"cutwater wave run {wave} --to ready"
+    if runner.alive and history.state in life.BEFORE_CUTOVER and history.state != life.READY:
+        return f"cutwater wave status {wave}"
+    return life.next_command(wave, history.state)
+
+
+def _texts(detail: Any) -> dict[str, str]:
+    return {str(key): str(value) for key, value in dict(detail).items()}
+
+
+def is_alive(project: Project, wave: str) -> bool:
+    """For other commands: does a runner serve this wave now?"""
+    try:
+        with open_store(project.state_url) as store:
+            return runner_of(store, history_of(store, wave)).alive
+    except CutwaterError:
+        return False
