@@ -7,6 +7,7 @@ processing day 101-106 in multi-day files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -21,6 +22,8 @@ _LABELS = ("VOL1", "HDR1", "HDR2", "UHL1", "EOF1", "EOF2", "UTL1")
 _DEBITS = frozenset({"01", "17", "18", "19"})
 _CREDITS = frozenset({"99", "Z4", "Z5"})
 _CURRENCIES = {"00": "GBP"}
+# Behind the work code, wherever it begins: writers differ by a column in the blank country code before it.
+_FILE_NUMBER = re.compile(r"[14] (?:DAILY|MULTI) {2}([0-9]{3})")
 
 
 @dataclass
@@ -44,7 +47,8 @@ class _File:
     def message_id(self) -> str:
         """Serial, processing day and file number: serials are used again, but not on one day."""
         header = self.labels.get("UHL1", "")
-        return "-".join(part for part in (self.serial, header[4:10].strip(), header[37:40].strip()) if part)
+        number = _FILE_NUMBER.search(header)
+        return "-".join(part for part in (self.serial, header[4:10].strip(), number[1] if number else "") if part)
 
 
 def parse_bacs(payload: bytes) -> Parsed:

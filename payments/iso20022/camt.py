@@ -51,6 +51,8 @@ def events(message: Message) -> list[PaymentEvent]:
                     f"{report.place}/TxsSummry/TtlNtries/NbOfNtries",
                     f"stated {stated[:20]}, actual {message.control[f'{report.place}.entries.actual']}",
                 )
+    if not children(message.body, name):
+        message.findings.error("no_report", name, f"the message holds no {name}")
     return found
 
 

@@ -1,0 +1,142 @@
+"""Bad and hostile input: findings, never an exception."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import payments_samples as samples
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payments import registry
+from payments.registry import parse
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+WHOLE = [
+    samples.pacs008(),
+    samples.pacs002(),
+    samples.pain001(),
+    samples.camt053(samples.entry(reference="R") + samples.entry()),
+    samples.mt103(),
+    samples.MT940,
+    samples.NAK,
+    samples.bacs(),
+]
+
+
+def rules(payload: bytes, hint: str = "") -> list[str]:
+    return [item.rule for item in parse(payload, hint).findings]
+
+
+@given(st.binary(max_size=300), st.sampled_from(["", "file:bacs", "swift:fin-in"]))
+def test_any_bytes(payload: bytes, hint: str) -> None:
+    parsed = parse(payload, hint)
+    assert parsed.findings
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(WHOLE), st.data())
+def test_broken_messages(whole: bytes, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, min(len(whole), start + 60)))
+    parsed = parse(whole[:start] + data.draw(st.binary(max_size=40)) + whole[end:])
+    assert all(item.severity in ("error", "warn") for item in parsed.findings)
+    assert len({item.event_key for item in parsed.events}) == len(parsed.events) or not parsed.accepted
+
+
+@given(st.text(alphabet="0123456789.,+-eE_ \u0663NaInf", max_size=30))
+def test_any_text_as_an_amount_is_exact_or_refused(text: str) -> None:
+    parsed = parse(samples.pacs008(amount=text))
+    for event in parsed.events:
+        assert (event.amount is None) == ("amount" in [item.rule for item in parsed.findings])
+        assert event.amount is None or set(text.strip()) <= set("0123456789.+")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+        b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
+        '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>'.encode("utf-16"),
+    ],
+)
+def test_document_types_are_refused_before_anything_is_expanded(payload: bytes) -> None:
+    assert rules(payload) == ["dtd"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "rule"),
+    [
+        (b"", "empty"),
+        (b"\x00\x01", "empty"),
+        (b"hello", "unknown_format"),
+        (b"<a>", "xml"),
+        (b"<a/>", "no_document"),
+        (b'<Document xmlns="urn:other"><a/></Document>', "namespace"),
+        (b'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08"/>', "empty_document"),
+        (b'<?xml version="1.0" encoding="UTF-8"?><a>\xff</a>', "encoding"),
+        (b'<?xml version="1.0" encoding="no-such"?><a/>', "encoding"),
+        (b"<a>" * 1000 + b"</a>" * 1000, "xml"),
+        (b"{1:F01BANK", "fin_blocks"),
+        (b"{1:F01BANKGB2LAXXX0001000042}{4:{451:7}}", "fin_header"),
+    ],
+)
+def test_named_faults(payload: bytes, rule: str) -> None:
+    assert rules(payload)[0] == rule
+    assert not parse(payload).accepted
+
+
+def test_more_than_the_limit_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "MAX_BYTES", 10)
+    assert rules(samples.pacs008()) == ["too_large"]
+
+
+def test_findings_are_capped_but_an_error_never_slips_through() -> None:
+    parsed = parse(samples.camt053("".join(samples.entry(amount="x") for _ in range(500))))
+    assert len(parsed.findings) == 201
+    assert not parsed.accepted
+
+
+@pytest.mark.parametrize(
+    ("amount", "rule"), [("1e3", "amount"), ("-5", "amount"), ("1.234567", "amount"), ("1.005", "minor_units")]
+)
+def test_amounts_are_taken_exactly_or_not_at_all(amount: str, rule: str) -> None:
+    assert rules(samples.pacs008(amount=amount)) == [rule]
+
+
+def test_eighteen_integer_digits_are_legal() -> None:
+    (event,) = parse(samples.pacs008(amount="999999999999999999.99999", currency="CLF")).events
+    assert event.amount is not None
+    assert str(event.amount.amount) == "999999999999999999.99999"
+
+
+def test_utf16_and_any_wrapper() -> None:
+    text = samples.pacs008().decode().replace("UTF-8", "UTF-16")
+    assert parse(text.encode("utf-16")).events[0].event_key == parse(samples.pacs008()).events[0].event_key
+
+
+def test_whatever_the_message_says_changes_its_hash() -> None:
+    plain = parse(samples.pacs008()).events[0]
+    same = parse(samples.pacs008(amount="100.5")).events[0]
+    other = parse(samples.pacs008(extra="<RmtInf><Ustrd>rent</Ustrd></RmtInf>")).events[0]
+    assert plain.content_hash == same.content_hash
+    assert plain.event_key == other.event_key
+    assert plain.content_hash != other.content_hash
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the public sample corpus is not beside this checkout")
+def test_the_public_corpus_is_read_without_an_exception() -> None:
+    with (CORPUS / "MANIFEST.tsv").open(encoding="utf-8") as source:
+        rows = list(csv.DictReader(source, delimiter="\t", quoting=csv.QUOTE_NONE))
+    booked = dict.fromkeys(("pacs.008", "pacs.002", "camt.053", "camt.054", "pain.001", "MT103"), 0)
+    for row in rows:
+        parsed = parse((CORPUS / row["path"]).read_bytes())
+        assert parsed.events or parsed.findings or parsed.control, row["path"]
+        if row["type"] in booked and row["xsd_check"] == "valid" and row["type"] != "camt.053":
+            assert parsed.events, row["path"]
+        if row["type"] in booked:
+            booked[row["type"]] += bool(parsed.events)
+    assert len(rows) == 672
+    assert all(booked.values())
