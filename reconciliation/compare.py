@@ -16,7 +16,7 @@ from reconciliation.breaks import Break, BreakClass
 from reconciliation.digests import buckets_for
 from reconciliation.encoding import compared
 from reconciliation.ports import BucketDigest, PinnedPair, TableSide
-from reconciliation.rows import differences
+from reconciliation.rows import Witness, differences
 
 BATCH = 256  # buckets whose rows are held in memory at once, on either side
 
@@ -54,6 +54,7 @@ class TableResult:
     ignored: tuple[str, ...] = ()
     seconds: float = 0.0
     source_digests: dict[int, BucketDigest] = field(default_factory=dict, repr=False)
+    witness: Witness = field(default_factory=Witness, repr=False)
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -115,7 +116,7 @@ def _compare(
     result.differing = tuple(
         sorted(number for number in left.keys() | right.keys() if left.get(number) != right.get(number))
     )
-    for item in drill_down(mapping, source, target, pair, result.buckets, result.differing):
+    for item in drill_down(mapping, source, target, pair, result.buckets, result.differing, result.witness):
         if len(result.breaks) < options.max_breaks:
             result.breaks.append(item)
         else:
@@ -138,7 +139,13 @@ def schema_differences(
 
 
 def drill_down(
-    mapping: TableMapping, source: TableSide, target: TableSide, pair: PinnedPair, buckets: int, wanted: Sequence[int]
+    mapping: TableMapping,
+    source: TableSide,
+    target: TableSide,
+    pair: PinnedPair,
+    buckets: int,
+    wanted: Sequence[int],
+    witness: Witness | None = None,
 ) -> Iterator[Break]:
     """The breaks in the wanted buckets; both sides' rows are held for `BATCH` buckets at a time."""
     parts = (wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH))
@@ -147,6 +154,7 @@ def drill_down(
             mapping,
             source.rows(mapping, pair.source, buckets, part),
             target.rows(mapping, pair.target, buckets, part),
+            witness,
         )
         for part in parts
     )

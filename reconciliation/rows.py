@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
@@ -47,7 +48,23 @@ def key_text(mapping: TableMapping, row: Row) -> str:
     return ", ".join(f"{item.name}={text_of(item, row[item.name])}" for item in fields)
 
 
-def differences(mapping: TableMapping, source: Iterable[Row], target: Iterable[Row]) -> Iterator[Break]:
+@dataclass
+class Witness:
+    """Keeps the rows behind the breaks, up to `most` a side: for the peer's report (datacompy)."""
+
+    most: int = 200
+    source: list[Row] = field(default_factory=list)
+    target: list[Row] = field(default_factory=list)
+
+    def keep(self, mine: list[Row], theirs: list[Row]) -> None:
+        """The rows of one key that breaks."""
+        self.source.extend(mine[: self.most - len(self.source)])
+        self.target.extend(theirs[: self.most - len(self.target)])
+
+
+def differences(
+    mapping: TableMapping, source: Iterable[Row], target: Iterable[Row], witness: Witness | None = None
+) -> Iterator[Break]:
     """Every break between two sets of rows that should be equal."""
     key, fields = key_fields(mapping), compared(mapping)
 
@@ -60,14 +77,21 @@ def differences(mapping: TableMapping, source: Iterable[Row], target: Iterable[R
     left, right = grouped(source), grouped(target)
     for encoded in sorted(left.keys() | right.keys()):
         mine, theirs = left.get(encoded, []), right.get(encoded, [])
-        if not mapping.key:
-            yield from _multiset(mapping, mine, theirs)
-        elif not theirs:
-            yield _missing(mapping, mine[0], BreakClass.MISSING_IN_TARGET)
-        elif not mine:
-            yield _missing(mapping, theirs[0], BreakClass.MISSING_IN_SOURCE)
-        else:
-            yield from _of_one_key(mapping, fields, mine, theirs)
+        found = list(_of_key(mapping, fields, mine, theirs))
+        if found and witness is not None:
+            witness.keep(mine, theirs)
+        yield from found
+
+
+def _of_key(mapping: TableMapping, fields: tuple[Field, ...], mine: list[Row], theirs: list[Row]) -> Iterator[Break]:
+    if not mapping.key:
+        yield from _multiset(mapping, mine, theirs)
+    elif not theirs:
+        yield _missing(mapping, mine[0], BreakClass.MISSING_IN_TARGET)
+    elif not mine:
+        yield _missing(mapping, theirs[0], BreakClass.MISSING_IN_SOURCE)
+    else:
+        yield from _of_one_key(mapping, fields, mine, theirs)
 
 
 def _of_one_key(
