@@ -1,39 +1,154 @@
-"""The one place that maps a configured kind to an adapter."""
+"""The one place that maps a configured kind to an adapter. Heavy drivers are imported when they are asked for."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adapters.iceberg.mapping_data import mapping_of
+from cutwater.core.config import Project
+
 if TYPE_CHECKING:
-    from adapters.duckdb.compare_side import LakeSide
-    from adapters.postgres.compare_side import PostgresSide
-    from cutwater.core.config import Project
-    from reconciliation.ports import FeedView
+    from pyiceberg.catalog import Catalog
+
+    from adapters.iceberg.feed_lanes import SharedTap
+    from adapters.spark.fold import FoldingStream
+    from cutwater.state.store import Store
+    from lakehouse.ports import FeedSource
+    from reconciliation.ports import Pinner
+    from waves.plan import Plan
+    from waves.ports import Action, Service
 
 
-def compare_sides(project: Project) -> tuple[PostgresSide, LakeSide]:
-    """Both sides of a table comparison: the source under its exported snapshot, the lake at its snapshot ids."""
-    from adapters.duckdb.compare_side import LakeSide
-    from adapters.duckdb.lake import LakeReader
+def catalog(project: Project) -> Catalog:
+    """The lake's catalog; raises Unavailable where its database does not answer."""
     from adapters.iceberg.catalog import open_catalog
-    from adapters.postgres.compare_side import PostgresSide
 
-    ends = project.endpoints()
-    return PostgresSide(ends.postgres_dsn), LakeSide(LakeReader(open_catalog(ends)))
+    return open_catalog(project.endpoints())
 
 
-def feed_view(project: Project) -> FeedView:
-    """Both sides of the feeds: the lake's tables, and the broker's and the folders' own listings."""
-    from pathlib import Path
+@dataclass
+class WaveParts:
+    """What one wave's actions and services share in one process: the stream and the tap."""
 
-    from adapters.duckdb.feed_view import LakeFeedView
-    from adapters.duckdb.lake import LakeReader
-    from adapters.files.feed_sources import Sources
-    from adapters.files.listing import FileListing
-    from adapters.iceberg.catalog import open_catalog
-    from adapters.kafka.watermarks import Watermarks
-    from reconciliation.ports import FeedView
+    project: Project
+    plan: Plan
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
-    ends = project.endpoints()
-    sources = Sources(Watermarks(ends.kafka_bootstrap), FileListing(Path(ends.drop_dir), Path(ends.swift_dir)))
-    return FeedView(LakeFeedView(LakeReader(open_catalog(ends))), sources)
+    @cached_property
+    def catalog(self) -> Catalog:
+        return catalog(self.project)
+
+    @cached_property
+    def stream(self) -> FoldingStream:
+        from adapters.spark.fold import FoldingStream
+
+        prepare = next(step for step in self.plan.steps if step.kind == "prepare")
+        mappings = [mapping_of(item) for item in self.plan.mappings]
+        dsn = self.project.endpoints().postgres_dsn
+        return FoldingStream(self.project, dsn, self.catalog, self.plan.wave, str(prepare.params["slot"]), mappings)
+
+    @cached_property
+    def tap(self) -> SharedTap:
+        from adapters.iceberg.feed_lanes import SharedTap
+        from adapters.iceberg.feed_parser import StreamParser
+        from adapters.iceberg.feed_store import FeedStore
+        from adapters.iceberg.feed_tap import FeedTap
+        from adapters.kafka.avro import AvroParser, Registry
+
+        parser = StreamParser(AvroParser(Registry(self.project.endpoints().registry_url)))
+        store = FeedStore(catalog(self.project), f"wave-{self.plan.wave.lower()}", parser.parse)
+        return SharedTap(FeedTap([feed_source(self.project, name) for name in self.feeds], store))
+
+    @property
+    def feeds(self) -> list[str]:
+        """The streams of the wave's `feeds` steps."""
+        return [str(name) for step in self.plan.steps if step.kind == "feeds" for name in step.params.get("feeds", ())]
+
+
+_PARTS: dict[tuple[Path, str], WaveParts] = {}
+_GUARD = threading.Lock()
+
+
+def parts(project: Project, plan: Plan) -> WaveParts:
+    """One set per process, project and plan."""
+    with _GUARD:
+        return _PARTS.setdefault((project.root, plan.hash), WaveParts(project, plan))
+
+
+def actions(project: Project, plan: Plan) -> dict[str, Action]:
+    """Every action that the steps of a dual-run wave name."""
+    from adapters.iceberg.feed_lanes import FeedCaughtUp
+    from adapters.iceberg.tables import CreateTables, DropTables
+    from adapters.postgres.backfill import Bounds, CopyChunk
+    from adapters.postgres.checks import PostgresCheck
+    from adapters.postgres.replication import CreatePublication, CreateSlot, Drop
+    from adapters.spark.fold import StreamFold
+
+    shared, dsn = parts(project, plan), project.endpoints().postgres_dsn
+    return {
+        "postgres.check": PostgresCheck(dsn),
+        "postgres.publication": CreatePublication(dsn),
+        "postgres.slot": CreateSlot(dsn),
+        "postgres.drop_slot": Drop(dsn, "slot"),
+        "postgres.drop_publication": Drop(dsn, "publication"),
+        "lake.tables": CreateTables(shared.catalog),
+        "lake.drop_tables": DropTables(shared.catalog),
+        "backfill.bounds": Bounds(dsn),
+        "backfill.chunk": CopyChunk(dsn, shared.catalog),
+        "stream.fold": StreamFold(lambda: shared.stream),
+        "feed.caught_up": FeedCaughtUp(lambda: shared.tap),
+    }
+
+
+def services(project: Project, plan: Plan, names: Sequence[str]) -> list[Service]:
+    """`stream` and `feed:<stream>`; raises KeyError for a name that the plan does not know."""
+    from adapters.iceberg.feed_lanes import FeedLane
+
+    shared = parts(project, plan)
+    made: list[Service] = []
+    for name in names:
+        if name == "stream":
+            made.append(shared.stream)
+        elif name.startswith("feed:"):
+            made.append(FeedLane(name.removeprefix("feed:"), shared.tap))
+        else:
+            raise KeyError(name)
+    return made
+
+
+def feed_source(project: Project, stream: str) -> FeedSource:
+    """The source of one feed by its stream's name: `kafka:<topic>`, `file:<feed>`, `swift:<feed>`."""
+    ends, (kind, _, name) = project.endpoints(), stream.partition(":")
+    if kind == "kafka":
+        from adapters.kafka.feed_source import KafkaSource
+
+        return KafkaSource(name, ends.kafka_bootstrap)
+    if kind == "swift":
+        from adapters.swift.feed_source import swift_sources
+
+        return next(source for source in swift_sources(Path(ends.swift_dir)) if source.stream == stream)
+    from adapters.files.feed_source import FolderSource
+
+    return FolderSource(stream, Path(ends.drop_dir) / name)
+
+
+def pinner(project: Project, plan: Plan, store: Store) -> Pinner:
+    """Pins both sides through the wave's runner."""
+    from adapters.postgres.pinner import RunnerPinner
+
+    def ask(kind: str, payload: Mapping[str, object]) -> int:
+        return store.requests.ask(plan.wave, kind, payload)
+
+    def result(number: int) -> tuple[str, Mapping[str, object]]:
+        row = store.requests.result(number)
+        return row.state, row.answer or {}
+
+    def alive() -> bool:
+        return store.leases.current(plan.wave) is not None
+
+    return RunnerPinner(project.endpoints().postgres_dsn, plan.wave, ask, result, alive)

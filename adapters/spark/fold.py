@@ -7,7 +7,7 @@ ground of a repair.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -149,14 +149,14 @@ def _note(table: Table, now: PgSnapshot, fence: Fence) -> None:
 class StreamFold:
     """`stream.fold` {mappings}: the first fold ends the hand-over. Performed by the stream that the runner polls."""
 
-    def __init__(self, stream: FoldingStream) -> None:
+    def __init__(self, stream: Callable[[], FoldingStream]) -> None:
         self.stream = stream
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        return self.stream.fold_now(fence)
+        return self.stream().fold_now(fence)
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
         return None  # folding again is exact: a window that was folded is empty
 
     def describe(self, args: Mapping[str, Any]) -> str:
-        return f"follow the changes to an own marker, then fold them into {len(self.stream.tables)} tables"
+        return f"follow the changes to an own marker, then fold them into {len(args['mappings'])} tables"

@@ -1,0 +1,86 @@
+"""Both sides at one point: an exported snapshot on the source, and the lake folded to exactly what it sees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from adapters.postgres.change_stream import PREFIX
+from adapters.postgres.connection import connect, translated
+from cutwater.core.clock import iso, utc_now
+from cutwater.core.errors import Inconclusive
+from cutwater.core.ids import new_id
+from inventory.model import TableMapping
+from reconciliation.ports import Pin, PinnedPair
+
+Ask = Callable[[str, Mapping[str, Any]], int]  # (kind, payload) -> number of the request
+Result = Callable[[int], tuple[str, Mapping[str, Any]]]  # -> (open | answered | failed, answer)
+
+
+class RunnerPinner:
+    """reconciliation.ports.Pinner: asks the wave's runner to fold at our snapshot, and holds it while it is read."""
+
+    def __init__(
+        self, dsn: str, wave: str, ask: Ask, result: Result, alive: Callable[[], bool], seconds: int = 180
+    ) -> None:
+        self.dsn, self.wave, self.ask, self.result, self.alive, self.seconds = dsn, wave, ask, result, alive, seconds
+
+    @contextmanager
+    def pinned(self, tables: Sequence[TableMapping]) -> Iterator[PinnedPair]:
+        """Raises Inconclusive (CW3132) where the runner is dead, refuses or takes too long."""
+        if not self.alive():
+            raise self._none(
+                "no runner of this wave is alive: the lake's side stands still", f"cutwater wave resume {self.wave}"
+            )
+        with connect(self.dsn, f"{self.wave}/pin", autocommit=False) as held, translated("pinning the source"):
+            held.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            row = held.execute(
+                "SELECT pg_current_snapshot()::text, pg_export_snapshot(), pg_current_wal_insert_lsn()::text"
+            ).fetchone()
+            snapshot, exported, lsn = row or ("", "", "")
+            as_of, marker = iso(utc_now()), new_id(f"{self.wave}:pin:")
+            with connect(self.dsn, f"{self.wave}/pin") as db:
+                db.execute("SELECT pg_logical_emit_message(false, %s, %s)", (PREFIX, marker))
+            answer = self._wait(self.ask("pin", {"pg_snapshot": snapshot, "marker": marker}))
+            lake = {name: int(item["snapshot"]) for name, item in answer["tables"].items() if item["snapshot"]}
+            position = f"snapshot {snapshot}, LSN {lsn}"
+            yield PinnedPair(
+                Pin("postgres", position, {"snapshot": exported, "pg_snapshot": snapshot, "lsn": lsn}),
+                Pin(
+                    "iceberg",
+                    ", ".join(f"{name} {number}" for name, number in sorted(lake.items())),
+                    {"snapshots": lake},
+                ),
+                as_of,
+            )
+
+    def _wait(self, number: int) -> Mapping[str, Any]:
+        until = time.monotonic() + self.seconds
+        while time.monotonic() < until:
+            state, answer = self.result(number)
+            if state == "answered":
+                return answer
+            if state == "failed":
+                raise self._none(
+                    f"the runner could not bring the lake to the pin: {answer.get('what', '')}",
+                    f"cutwater wave status {self.wave}",
+                )
+            if not self.alive():
+                raise self._none(
+                    "the runner died while it brought the lake to the pin", f"cutwater wave resume {self.wave}"
+                )
+            time.sleep(0.1)
+        raise self._none(
+            f"the runner did not bring the lake to the pin in {self.seconds} s", f"cutwater wave status {self.wave}"
+        )
+
+    def _none(self, cause: str, then: str) -> Inconclusive:
+        return Inconclusive(
+            "CW3132",
+            f"both sides of {self.wave} could not be read at one point",
+            cause=cause,
+            state="nothing was compared; nothing was changed",
+            next=then,
+        )
