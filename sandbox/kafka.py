@@ -90,6 +90,8 @@ def settings(log_dir: Path, ports: dict[str, int]) -> dict[str, str | int]:
         "log.cleaner.dedupe.buffer.size": 16 << 20,
         "initial.broker.registration.timeout.ms": 60000,
         "broker.heartbeat.interval.ms": 500,
+        # A killed broker may come back under its number only when its old session has ended.
+        "broker.session.timeout.ms": 5000,
     }
 
 

@@ -29,6 +29,20 @@ from sandbox.supervisor import STOP_WITHIN_SECONDS
 UP_WITHIN_SECONDS = 120
 LOCK_WITHIN_SECONDS = 180
 LEAST_FREE_BYTES = 1 << 30
+# What a user has set for servers and Java of their own would bend ours.
+_NOT_OURS = (
+    MARK,
+    SERVER_MARK,
+    "PG",
+    "JAVA_",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "CLASSPATH",
+    "KAFKA_",
+    "QUARKUS_",
+    "APICURIO_",
+    "MOTO_",
+)
 
 
 @dataclass(frozen=True)
@@ -173,7 +187,7 @@ def _start_supervisor(layout: Layout) -> None:
             stderr=out,
             start_new_session=True,
             cwd="/",
-            env={key: value for key, value in os.environ.items() if key not in (MARK, SERVER_MARK)},
+            env={key: value for key, value in os.environ.items() if not key.startswith(_NOT_OURS)},
         )
     if result.returncode != 0:
         raise _supervisor_ended(layout)

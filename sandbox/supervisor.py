@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
@@ -28,7 +29,7 @@ from sandbox.layout import Layout, write_endpoints, write_private
 from sandbox.processes import MARK, SERVER_MARK, Identity, identity, listens, record, recorded, stop, stray
 from sandbox.specs import Launch, ServerSpec, specs
 
-RESTARTS, WITHIN_SECONDS = 5, 300
+RESTARTS, WITHIN_SECONDS, FIRST_PAUSE_SECONDS = 5, 300, 0.25
 READY_WITHIN_SECONDS = 90
 STOP_WITHIN_SECONDS = 20
 LOG_BYTES = 20 << 20
@@ -58,6 +59,7 @@ class Keeper(threading.Thread):
         self.seen = Seen(spec.name)
         self.deaths: deque[float] = deque(maxlen=RESTARTS)
         self.child: subprocess.Popen[bytes] | None = None
+        self.found: Identity | None = None
         self.again = threading.Event()
         self.began = time.monotonic()
 
@@ -82,6 +84,7 @@ class Keeper(threading.Thread):
             for left in stray(self.layout.home, self.spec.name):
                 stop(left, self.spec.stop_signal, STOP_WITHIN_SECONDS)
             found = self._launch(self.spec.prepare(self.layout))
+        self.found = found
         self.supervisor.ports_may_have_changed()
         self.seen.port = self.layout.ports()[self.spec.name]
         self._tell("starting", pid=found.pid)
@@ -144,7 +147,7 @@ class Keeper(threading.Thread):
         self.seen.restarts += 1
         self._tell("starting", pid=0)
         recent = sum(1 for death in self.deaths if now - death < WITHIN_SECONDS)
-        self.supervisor.stopping.wait(0.25 * 2 ** (recent - 1))
+        self.supervisor.stopping.wait(FIRST_PAUSE_SECONDS * 2 ** (recent - 1))
 
     def _alive(self, found: Identity) -> bool:
         if self.child is not None and self.child.pid == found.pid and self.child.poll() is not None:
@@ -152,9 +155,8 @@ class Keeper(threading.Thread):
         return found.process() is not None
 
     def _stop(self) -> None:
-        found = recorded(self.layout.pid_file(self.spec.name))
-        if found is not None:
-            stop(found, self.spec.stop_signal, STOP_WITHIN_SECONDS)
+        if self.found is not None:
+            stop(self.found, self.spec.stop_signal, STOP_WITHIN_SECONDS)
         if self.child is not None:
             self.child.poll()
         self._tell("stopped", pid=0)
@@ -167,10 +169,11 @@ class Keeper(threading.Thread):
 
 
 class Supervisor:
-    """All the keepers of one sandbox, and the file in which others read how they fare."""
+    """All the keepers of one sandbox, and the file in which others read how they fare. `announce` is called, once every
+    server has a port, after each start."""
 
-    def __init__(self, layout: Layout, servers: list[ServerSpec]) -> None:
-        self.layout = layout
+    def __init__(self, layout: Layout, servers: list[ServerSpec], announce: Callable[[], None]) -> None:
+        self.layout, self.announce = layout, announce
         self.stopping = threading.Event()
         self.guard = threading.Lock()
         self.keepers = [Keeper(spec, self) for spec in servers]
@@ -203,10 +206,10 @@ class Supervisor:
                 write_private(self.layout.state, [asdict(keeper.seen) for keeper in self.keepers])
 
     def ports_may_have_changed(self) -> None:
-        """Writes endpoints.json as soon as every server has a port."""
+        """Announces the endpoints as soon as every server has a port."""
         with self.guard:
             if {keeper.spec.name for keeper in self.keepers} <= set(self.layout.ports()):
-                write_endpoints(self.layout, str(java_home()), [str(path) for path in jars.paths("spark")])
+                self.announce()
 
     def retry(self) -> None:
         for keeper in self.keepers:
@@ -215,7 +218,8 @@ class Supervisor:
 
 def serve(layout: Layout, lock: TextIO) -> None:
     """Runs until it is told to stop."""
-    supervisor = Supervisor(layout, specs())
+    spark = [str(path) for path in jars.paths("spark")]
+    supervisor = Supervisor(layout, specs(), lambda: write_endpoints(layout, str(java_home()), spark))
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stopping.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, lambda *_: supervisor.retry())
