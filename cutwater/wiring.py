@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adapters.iceberg.mapping_data import mapping_of
 from cutwater.core.config import Project
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from adapters.iceberg.feed_lanes import SharedTap
     from adapters.spark.fold import FoldingStream
-    from cutwater.state.store import Store
     from lakehouse.ports import FeedSource
     from reconciliation.ports import Pinner
     from waves.plan import Plan
@@ -137,18 +136,56 @@ def feed_source(project: Project, stream: str) -> FeedSource:
     return FolderSource(stream, Path(ends.drop_dir) / name)
 
 
-def pinner(project: Project, plan: Plan, store: Store) -> Pinner:
-    """Pins both sides through the wave's runner."""
+def pinner(project: Project, plan: Mapping[str, Any]) -> Pinner:
+    """Pins both sides through the runner of the plan's wave."""
     from adapters.postgres.pinner import RunnerPinner
+    from cutwater.state.store import open_store
 
-    def ask(kind: str, payload: Mapping[str, object]) -> int:
-        return store.requests.ask(plan.wave, kind, payload)
+    wave, store = str(plan["wave"]), open_store(project.state_url)
 
-    def result(number: int) -> tuple[str, Mapping[str, object]]:
+    def result(number: int) -> tuple[str, Mapping[str, Any]]:
         row = store.requests.result(number)
         return row.state, row.answer or {}
 
-    def alive() -> bool:
-        return store.leases.current(plan.wave) is not None
+    return RunnerPinner(
+        project.endpoints().postgres_dsn,
+        wave,
+        lambda kind, payload: store.requests.ask(wave, kind, payload),
+        result,
+        lambda: store.leases.current(wave) is not None,
+        store.close,
+    )
 
-    return RunnerPinner(project.endpoints().postgres_dsn, plan.wave, ask, result, alive)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cutwater.core.config import Project
+    from inventory.ports import Discoverer
+
+
+def discoverers(project: Project) -> list[Discoverer]:
+    """What looks at each system that the project's endpoints name."""
+    from pathlib import Path
+
+    from adapters.files.discovery import FileDropDiscoverer
+    from adapters.http_api.discovery import ApiDiscoverer
+    from adapters.kafka.discovery import KafkaDiscoverer
+    from adapters.postgres.discovery import PostgresDiscoverer
+    from adapters.swift.discovery import SwiftArchiveDiscoverer
+
+    ends = project.endpoints()
+    found: list[Discoverer] = []
+    if ends.postgres_dsn:
+        found.append(PostgresDiscoverer(ends.postgres_dsn))
+    if ends.kafka_bootstrap:
+        found.append(KafkaDiscoverer(ends.kafka_bootstrap, ends.registry_url))
+    if ends.api_url:
+        found.append(ApiDiscoverer(ends.api_url, ends.api_access_log))
+    if ends.drop_dir:
+        found.append(FileDropDiscoverer(Path(ends.drop_dir)))
+    if ends.swift_dir:
+        found.append(SwiftArchiveDiscoverer(Path(ends.swift_dir)))
+    return found

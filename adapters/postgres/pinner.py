@@ -23,13 +23,29 @@ class RunnerPinner:
     """reconciliation.ports.Pinner: asks the wave's runner to fold at our snapshot, and holds it while it is read."""
 
     def __init__(
-        self, dsn: str, wave: str, ask: Ask, result: Result, alive: Callable[[], bool], seconds: int = 180
+        self,
+        dsn: str,
+        wave: str,
+        ask: Ask,
+        result: Result,
+        alive: Callable[[], bool],
+        close: Callable[[], None] = lambda: None,
+        seconds: int = 180,
     ) -> None:
-        self.dsn, self.wave, self.ask, self.result, self.alive, self.seconds = dsn, wave, ask, result, alive, seconds
+        self.dsn, self.wave, self.ask, self.result, self.alive = dsn, wave, ask, result, alive
+        self.close, self.seconds = close, seconds
 
     @contextmanager
     def pinned(self, tables: Sequence[TableMapping]) -> Iterator[PinnedPair]:
         """Raises Inconclusive (CW3132) where the runner is dead, refuses or takes too long."""
+        try:
+            with self._pinned(tables) as pair:
+                yield pair
+        finally:
+            self.close()
+
+    @contextmanager
+    def _pinned(self, tables: Sequence[TableMapping]) -> Iterator[PinnedPair]:
         if not self.alive():
             raise self._none(
                 "no runner of this wave is alive: the lake's side stands still", f"cutwater wave resume {self.wave}"
