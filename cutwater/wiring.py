@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from adapters.iceberg.feed_lanes import SharedTap
     from adapters.spark.fold import FoldingStream
+    from inventory.ports import Discoverer
     from lakehouse.ports import FeedSource
     from reconciliation.ports import Pinner
     from waves.plan import Plan
@@ -157,19 +158,8 @@ def pinner(project: Project, plan: Mapping[str, Any]) -> Pinner:
     )
 
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cutwater.core.config import Project
-    from inventory.ports import Discoverer
-
-
 def discoverers(project: Project) -> list[Discoverer]:
     """What looks at each system that the project's endpoints name."""
-    from pathlib import Path
-
     from adapters.files.discovery import FileDropDiscoverer
     from adapters.http_api.discovery import ApiDiscoverer
     from adapters.kafka.discovery import KafkaDiscoverer
