@@ -16,4 +16,6 @@ CODES: dict[str, str] = {
     "and the answer.",
     "CW2108": "An endpoint that discovery needs is not configured. Set it under [endpoints] in cutwater.toml.",
     "CW2109": "An outside system did not answer discovery. Start it, or mend its address in cutwater.toml, and discover again.",
+    "CW2110": "Discovery was saved, but a configured system, or a part of one, was not looked at; what it holds is unknown, "
+    "not absent. Mend the cause that the message names and discover again.",
 }
