@@ -129,7 +129,9 @@ def content(catalog: SqlCatalog) -> dict[str, list[dict[str, Any]]]:
         for row in rows:
             for name in ("decided_at", "ingested_at", "quarantined_at"):
                 row.pop(name, None)
-        found[spec.name] = sorted(rows, key=lambda row: (row["message_id"], str(row.get("event_key") or row.get("rule"))))
+        found[spec.name] = sorted(
+            rows, key=lambda row: (row["message_id"], str(row.get("event_key") or row.get("rule")))
+        )
     return found
 
 
