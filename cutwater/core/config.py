@@ -48,6 +48,12 @@ class Project:
     state_url: str
     endpoints_from: str = "sandbox"
     configured: dict[str, str] = field(default_factory=dict)
+    files: str = "."
+
+    @property
+    def files_dir(self) -> Path:
+        """Where the project's own files stand: waves/*.yaml, reconcile.yaml, runbook.yaml."""
+        return self.root / self.files
 
     @property
     def run_dir(self) -> Path:
@@ -79,6 +85,56 @@ class Project:
             ) from None
         known = {item.name for item in fields(Endpoints)}
         return Endpoints(**{key: str(value) for key, value in document.items() if key in known})
+
+
+def data_home() -> Path:
+    """Where sandboxes live: $CUTWATER_HOME, else $XDG_DATA_HOME/cutwater, else ~/.local/share/cutwater."""
+    chosen = os.environ.get("CUTWATER_HOME")
+    return (
+        Path(chosen)
+        if chosen
+        else Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cutwater"
+    )
+
+
+def cache_home() -> Path:
+    """Where downloads live: $CUTWATER_CACHE, else $XDG_CACHE_HOME/cutwater, else ~/.cache/cutwater."""
+    chosen = os.environ.get("CUTWATER_CACHE")
+    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutwater"
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The nearest parent (of `start`, else the working directory) that holds cutwater.toml."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return load_project(folder)
+    raise BadInput("CW1002", f"no {CONFIG_NAME} in {here} or above it", next="cutwater init DIR, or --project DIR")
+
+
+def load_project(root: Path) -> Project:
+    """Reads `root`/cutwater.toml; raises BadInput with the file and the line of a mistake."""
+    path = root / CONFIG_NAME
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BadInput("CW1002", f"no {CONFIG_NAME} in {root}", next="cutwater init DIR, or --project DIR") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput("CW1003", f"{path} is not valid TOML", cause=str(error), next=f"mend {path}") from None
+    project, state, ends = (document.get(name, {}) for name in ("project", "state", "endpoints"))
+    known = {item.name for item in fields(Endpoints)} | {"from"}
+    unknown = sorted(set(ends) - known)
+    if unknown:
+        raise BadInput(
+            "CW1004",
+            f"{path}: [endpoints] has no setting {', '.join(unknown)}",
+            next=f"known: {', '.join(sorted(known))}",
+        )
+    url = _resolve(str(state.get("url", "")), "state.url") or f"sqlite:///{root.resolve() / '.cutwater' / 'state.db'}"
+    source = str(ends.get("from", "sandbox" if not ends else "settings"))
+    configured = {key: str(value) for key, value in ends.items() if key != "from"}
+    name, files = str(project.get("name", root.resolve().name)), str(project.get("files", "."))
+    return Project(root.resolve(), name, url, source, configured, files)
 
 
 def data_home() -> Path:
