@@ -12,7 +12,9 @@ from cutwater.core.output import Output, glyph
 from cutwater.core.progress import progress_for
 
 app = typer.Typer(
-    help="The embedded estate: real servers, seed data, live traffic, planted faults.", no_args_is_help=True
+    help="The embedded estate: real servers, seed data, live traffic, planted faults.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 _GLYPHS = {"ready": "pass", "failed": "fail", "unwell": "fail", "starting": "unknown", "down": "blocked"}
 
@@ -64,13 +66,14 @@ def seed(
     payments: Annotated[int, typer.Option(help="How many payments", min=1)] = 20_000,
     days: Annotated[int, typer.Option(help="Over how many days", min=1)] = 10,
     seed: Annotated[int, typer.Option(help="The same seed gives the same estate")] = 7,
+    reset: Annotated[bool, typer.Option("--reset", help="Throw away what was seeded before")] = False,
 ) -> None:
     """Fill the legacy estate: tables, topics, files and SWIFT messages that tell the same payments."""
     from sandbox.estate import commands
 
     out, chosen = output(output_format), opened(project)
     with progress_for() as progress:
-        result = commands.seed(chosen, payments=payments, days=days, seed=seed, progress=progress)
+        result = commands.seed(chosen, payments=payments, days=days, seed=seed, progress=progress, reset=reset)
     _tell(out, "cutwater.sandbox.seed/1", result)
 
 
@@ -104,7 +107,7 @@ def inject(
     from sandbox.estate import commands
 
     out, chosen = output(output_format), opened(project)
-    _tell(out, "cutwater.sandbox.inject/1", commands.inject(chosen, fault=faults or None, undo=undo))
+    _tell(out, "cutwater.sandbox.inject/1", commands.inject(chosen, faults or [], undo))
 
 
 def _show(out: Output, schema: str, found: Any) -> None:
@@ -151,7 +154,32 @@ def _show(out: Output, schema: str, found: Any) -> None:
 
 def _tell(out: Output, schema: str, result: dict[str, Any]) -> None:
     if out.is_json:
-        out.json(schema, result)
+        out.json(schema, {key: _exact(value) for key, value in result.items()})
         return
     for key, value in result.items():
-        out.line(f"{key}: {value}")
+        if isinstance(value, dict):
+            out.line(f"{key}")
+            width = max((len(str(name)) for name in value), default=0)
+            for name, item in value.items():
+                out.line(f"  {name:<{width}}  {_plain(item)}")
+        else:
+            out.line(f"{key}: {_plain(value)}")
+
+
+def _exact(value: object) -> object:
+    """Measured seconds and rates become decimal text: our JSON holds no float."""
+    if isinstance(value, float):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _exact(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    return value
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(item) for item in value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
