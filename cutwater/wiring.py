@@ -15,11 +15,13 @@ from cutwater.core.config import Project
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
+    from adapters.duckdb.compare_side import LakeSide
     from adapters.iceberg.feed_lanes import SharedTap
+    from adapters.postgres.compare_side import PostgresSide
     from adapters.spark.fold import FoldingStream
     from inventory.ports import Discoverer
     from lakehouse.ports import FeedSource
-    from reconciliation.ports import Pinner
+    from reconciliation.ports import FeedView, Pinner
     from waves.plan import Plan
     from waves.ports import Action, Service
 
@@ -179,3 +181,26 @@ def discoverers(project: Project) -> list[Discoverer]:
     if ends.swift_dir:
         found.append(SwiftArchiveDiscoverer(Path(ends.swift_dir)))
     return found
+
+
+def compare_sides(project: Project) -> tuple[PostgresSide, LakeSide]:
+    """Both sides of a table comparison: the source under its exported snapshot, the lake at its snapshot ids."""
+    from adapters.duckdb.compare_side import LakeSide
+    from adapters.duckdb.lake import LakeReader
+    from adapters.postgres.compare_side import PostgresSide
+
+    return PostgresSide(project.endpoints().postgres_dsn), LakeSide(LakeReader(catalog(project)))
+
+
+def feed_view(project: Project) -> FeedView:
+    """Both sides of the feeds: the lake's tables, and the broker's and the folders' own listings."""
+    from adapters.duckdb.feed_view import LakeFeedView
+    from adapters.duckdb.lake import LakeReader
+    from adapters.files.feed_sources import Sources
+    from adapters.files.listing import FileListing
+    from adapters.kafka.watermarks import Watermarks
+    from reconciliation.ports import FeedView
+
+    ends = project.endpoints()
+    sources = Sources(Watermarks(ends.kafka_bootstrap), FileListing(Path(ends.drop_dir), Path(ends.swift_dir)))
+    return FeedView(LakeFeedView(LakeReader(catalog(project))), sources)
