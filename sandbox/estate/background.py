@@ -20,6 +20,8 @@ from sandbox.estate import state
 from sandbox.estate.traffic import Traffic
 
 START_SECONDS, STOP_SECONDS = 20, 90
+# Held so that Python does not warn of a process that is meant to outlive us.
+_started: list[subprocess.Popen[bytes]] = []
 _PID, _RESULT, _LOG = "traffic.pid", "traffic-result.json", "traffic.log"
 
 
@@ -74,6 +76,7 @@ def detach(project: Project, rate: float, seconds: float | None) -> dict[str, An
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=project.root
         )
+    _started.append(process)
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         facts = running(project)

@@ -88,6 +88,7 @@ class Publisher:
 
         self.schema_ids = schema_ids
         self.acknowledged = 0
+        self.last = (-1, -1)  # partition and offset of the message that was acknowledged last
         self._errors: list[str] = []
         self._producer = Producer(
             {
@@ -119,16 +120,18 @@ class Publisher:
     def flush(self, seconds: int = 60) -> int:
         """Waits for the acknowledgements; how many came since the last flush. Unavailable where one did not come."""
         left = self._producer.flush(seconds)
-        if left or self._errors:
-            raise down("Kafka", self._errors[0] if self._errors else f"{left} messages were not acknowledged")
+        errors, self._errors = self._errors, []
+        if left or errors:
+            raise down("Kafka", errors[0] if errors else f"{left} messages were not acknowledged")
         done, self.acknowledged = self.acknowledged, 0
         return done
 
-    def _delivered(self, error: object, _message: object) -> None:
+    def _delivered(self, error: object, message: Any) -> None:
         if error is not None:
             self._errors.append(str(error))
         else:
             self.acknowledged += 1
+            self.last = (message.partition(), message.offset())
 
 
 def _admin(endpoints: Endpoints) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cutwater.core.config import Project
@@ -30,3 +31,10 @@ def traffic(
     if stop:
         return background.end(project)
     return background.detach(project, rate, seconds) if detach else background.pay(project, rate, seconds)
+
+
+def inject(project: Project, faults: Sequence[str] = (), undo: bool = False) -> dict[str, Any]:
+    """Plants named faults, or repairs on the source's side what its sender would; see sandbox.estate.inject."""
+    from sandbox.estate import inject as planting
+
+    return planting.inject(project, faults, undo)

@@ -112,16 +112,22 @@ def draw_batch(
 
 
 def make_batches(groups: list[tuple[str, datetime, list[Payment]]], first: int) -> list[Batch]:
-    """Numbers the files in order of receipt and writes their content (payments have their ids by now)."""
+    """Numbers the files in order of receipt (payments have their ids by now)."""
     found = []
     for batch_id, (feed, received, members) in enumerate(sorted(groups, key=lambda item: (item[1], item[0])), first):
-        message_id = f"P001-{batch_id}" if feed == "pain001" else f"{batch_id % 10**6:06d}"
-        batch = Batch(batch_id, feed, message_id, received, members)
-        for item in members:
-            item.batch_id = batch_id
-        batch.content = pain001.write(batch) if feed == "pain001" else bacs.write(batch)
+        batch = Batch(0, feed, "", received, members)
+        complete_batch(batch, batch_id)
         found.append(batch)
     return found
+
+
+def complete_batch(batch: Batch, batch_id: int) -> None:
+    """Numbers a file and writes its content; its payments have their ids."""
+    batch.batch_id = batch_id
+    batch.message_id = f"P001-{batch_id}" if batch.feed == "pain001" else f"{batch_id % 10**6:06d}"
+    for payment in batch.payments:
+        payment.batch_id = batch_id
+    batch.content = pain001.write(batch) if batch.feed == "pain001" else bacs.write(batch)
 
 
 def _notes(seed: int, payments: list[Payment]) -> list[Note]:

@@ -60,6 +60,7 @@ def locked(project: Project) -> Iterator[EstateState]:
 
     A number that was taken must never be taken again: a message may have gone out with it.
     """
+    load(project)  # an estate that was never seeded has no folder for the lock either
     with (project.sandbox_dir / _LOCK).open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         state = load(project)

@@ -25,12 +25,11 @@ from cutwater.core.ids import new_id
 from sandbox.estate import book, broker, seed, state, truth
 from sandbox.estate.api_client import ApiClient
 from sandbox.estate.archive import Delivery, Sequences, advice, payment_deliveries
-from sandbox.estate.generator import draw_batch
+from sandbox.estate.generator import complete_batch, draw_batch
 from sandbox.estate.model import Batch, Entry, Payment, Status
 from sandbox.estate.truth import Tally
 from sandbox.estate.upkeep import Upkeep
 from sandbox.estate.world import World, draw_payment, make_rng, number, plan_statuses
-from sandbox.estate.writers import bacs, pain001
 
 TICKS = 5  # transactions a second
 FILE_EVERY = 10.0  # seconds between two files of one feed
@@ -143,6 +142,8 @@ class Traffic:
             self._healthy = time.monotonic()
         except (psycopg.Error, Unavailable) as error:
             self.errors[type(error).__name__] += 1
+            if isinstance(error, psycopg.Error) and not self.connection.closed:
+                self._healthy = time.monotonic()  # it answers: writes are refused for now (a fence), or a row is wrong
             if time.monotonic() - self._healthy > GIVE_UP:
                 raise broker.down("PostgreSQL or Kafka", error) from error
             if self.connection.closed or self.connection.broken:
@@ -191,7 +192,7 @@ class Traffic:
         for batch, batch_id in zip(
             work.batches, book.take_ids(self.connection, "file_batch", len(work.batches)), strict=True
         ):
-            _complete(batch, batch_id)
+            complete_batch(batch, batch_id)
         work.opened = found
 
     def _write(self, work: book.Work) -> None:
@@ -284,15 +285,6 @@ class Traffic:
 
 def _advice(entries: list[Entry], at: datetime) -> Callable[[Sequences], list[Any]]:
     return lambda seq: [advice(entries, seq, at)]
-
-
-def _complete(batch: Batch, batch_id: int) -> None:
-    """Numbers a file and writes its content; its payments have their ids."""
-    batch.batch_id = batch_id
-    batch.message_id = f"P001-{batch_id}" if batch.feed == "pain001" else f"{batch_id % 10**6:06d}"
-    for payment in batch.payments:
-        payment.batch_id = batch_id
-    batch.content = pain001.write(batch) if batch.feed == "pain001" else bacs.write(batch)
 
 
 def _part(tally: Tally, group: str) -> dict[str, int]:

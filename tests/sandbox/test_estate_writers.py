@@ -162,6 +162,7 @@ def test_the_products_parsers_read_all_of_it(estate: Estate, files: list[File]) 
 
 def test_avro_carries_what_the_payment_says(estate: Estate) -> None:
     import io
+    import json
 
     import fastavro
 
@@ -174,4 +175,4 @@ def test_avro_carries_what_the_payment_says(estate: Estate) -> None:
         assert value[:5] == b"\x00\x00\x00\x02\x01"
         read = fastavro.schemaless_reader(io.BytesIO(value[5:]), avro._parsed(topic), None)
         assert read == event
-        assert avro.from_json(topic, __import__("json").loads(avro.to_json(event))) == event
+        assert avro.from_json(topic, json.loads(avro.to_json(event))) == event

@@ -128,3 +128,10 @@ def encode(topic: str, schema_id: int, event: Mapping[str, Any]) -> bytes:
     out.write(b"\x00" + schema_id.to_bytes(4, "big"))
     fastavro.schemaless_writer(out, _parsed(topic), event)
     return out.getvalue()
+
+
+def decode(topic: str, value: bytes) -> dict[str, Any]:
+    """The inverse of `encode`; the schema's number is not looked at."""
+    import fastavro
+
+    return dict(fastavro.schemaless_reader(io.BytesIO(value[5:]), _parsed(topic), None))

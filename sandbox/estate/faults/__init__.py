@@ -1,0 +1,1 @@
+"""Planted faults: one module per place where something goes wrong."""
