@@ -74,9 +74,10 @@ class Engine:
     ) -> None:
         self.store, self.plan, self.fence, self.machine, self.watch = store, plan, fence, machine, watch
         self.history = History.of(plan.wave, store.journal.records(plan.wave))
+        self._began = self.history.last_seq
         self.target = ""
         self.stop_reason = ""
-        self.stop_request: Any = None
+        self.deaf = False
         self.wishes: list[Any] = []  # requests for another target, taken up by `serve`
         self._looked_at = float("-inf")
         self.pool = ServicePool(
@@ -136,6 +137,7 @@ class Engine:
         """
         self.target = target
         life.check_verb(self.plan.wave, "run", self.history.state)
+        self._same_plan()
         try:
             self._clear_condition()
             self._restore()
@@ -168,9 +170,10 @@ class Engine:
         if why == "pause":
             self.append("wave.condition", {"condition": life.PAUSED})
         self.append("run.ended", {"reason": why})
-        if self.stop_request is not None:
-            self.store.requests.answer(self.stop_request.id, {"reason": why, "state": self.history.state})
-            self.append("request.answered", {"request": self.stop_request.id, "kind": why})
+        for request in self.store.requests.pending(self.plan.wave) if self.stop_reason else ():
+            if request.kind in ("pause", "stop"):  # also one that was asked while the first was being heeded
+                self.store.requests.answer(request.id, {"reason": why, "state": self.history.state})
+                self.append("request.answered", {"request": request.id, "kind": request.kind})
 
     def fail(self, error: CutwaterError, service: str = "") -> None:
         """Records the condition FAILED with the error's facts."""
@@ -195,7 +198,7 @@ class Engine:
         life.check_verb(self.plan.wave, "abandon", self.history.state)
         if self.history.state == life.ABANDONED:
             return []
-        self.target = "abandoned"
+        self.deaf = True  # nobody can pause what is on its way out: the next abandon would have to finish it anyway
         try:
             if not self.history.abandoning:
                 self.append("abandon.started", {"objects": [name for _, name in self.history.objects()]})
@@ -267,6 +270,18 @@ class Engine:
     def _drive(self, spec: StepSpec, flow: Flow) -> None:
         drive(spec, flow, self.executor)
 
+    def _same_plan(self) -> None:
+        """A run executes the plan that it began with; one that was saved since needs a run of its own."""
+        saved = self.store.journal.records(self.plan.wave, kinds=["plan.saved"])
+        if saved and saved[-1].seq > self._began and saved[-1].payload["plan"] != self.plan.hash:
+            raise NoGo(
+                "CW3011",
+                f"this runner of wave {self.plan.wave} holds the plan before",
+                cause=f"it runs {self.plan.hash[:12]}, current is {saved[-1].payload['plan'][:12]}",
+                state="the wave stays where it is, its streams keep running",
+                next=f"cutwater wave pause {self.plan.wave}, then resume: it takes up the current plan",
+            )
+
     def _restore(self) -> None:
         """Starts again what lived in an earlier run of this wave."""
         for spec in self.plan.steps:
@@ -322,7 +337,7 @@ class Engine:
                 self.store.requests.answer(done.request.id, plain(done.answer))
             self.append("request.answered", {"request": done.request.id, "kind": done.request.kind})
         self.pool.answered.clear()
-        if self.machine.timer() - self._looked_at >= self.machine.tick:
+        if not self.deaf and self.machine.timer() - self._looked_at >= self.machine.tick:
             self._looked_at = self.machine.timer()
             self._requests(self.store.requests.pending(self.plan.wave))
             self.watch("heartbeat", {})
@@ -330,7 +345,6 @@ class Engine:
     def _requests(self, pending: Iterable[Any]) -> None:
         for request in pending:
             if request.kind in ("pause", "stop"):
-                self.stop_request = request
                 self.stop(request.kind)
             elif request.kind == "advance":
                 if all(item.id != request.id for item in self.wishes):

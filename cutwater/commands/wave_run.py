@@ -140,14 +140,15 @@ def _started(project: Project, store: Store, history: History, to: str, detach: 
             words, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, cwd=project.root, start_new_session=True
         )
     after = history.last_seq
-    if detach:
-        history = _until(store, history, after, process, lambda h: h.last_run.get("run") == run_id, None, log)
+    try:
+        if detach:
+            history = _until(store, history, after, process, lambda h: h.last_run.get("run") == run_id, None, log)
+        else:
+            history = _until(store, history, after, process, lambda h: _ended(h, run_id), follower, log)
+    finally:
         _let_go(process)
-        return _ran(project, history, run_id, process.pid, to, attached=False, changed=True, alive=True)
-    history = _until(store, history, after, process, lambda h: _ended(h, run_id), follower, log)
-    _let_go(process)
     alive = not history.last_run.get("ended")
-    return _ran(project, history, run_id, process.pid, to, attached=True, changed=True, alive=alive)
+    return _ran(project, history, run_id, process.pid, to, attached=not detach, changed=True, alive=alive)
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:
