@@ -1,0 +1,203 @@
+"""From the plan, its journal and its evidence to the runbook. Pure: equal facts give an equal document."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from cutwater.core.clock import parse_iso
+from cutwater.core.errors import BadInput
+from runbooks import sections, tasks
+from runbooks.executed import Executed, fold
+from runbooks.facts import Facts
+from runbooks.model import NOBODY, Approved, Criterion, GateView, NoReturnView, Person, Runbook, SignOff
+from runbooks.people import people
+from runbooks.words import clock, count
+
+
+def compile_runbook(facts: Facts) -> Runbook:
+    """All sections. Raises BadInput CW5009 where a scheme has no calendar."""
+    _check_schemes(facts)
+    done = fold(facts.records)
+    start, end = _window(facts)
+    zone = facts.settings.timezone
+    forward, back = tasks.cutover(facts, done, start), tasks.rollback(facts, done)
+    last_call = tasks.no_return(facts, back, start, end)
+    staff, asked, signed = people(facts), sections.gates(facts), sections.sign_off(facts)
+    wanted = _wanted(facts)
+    criteria = _criteria(facts, done, staff, asked, signed, last_call, wanted)
+    word, verdict, sentence = _verdict(criteria)
+    rest, note = sections.left_behind(facts)
+    plan = facts.plan
+    return Runbook(
+        id=f"RB-{plan.wave}-{plan.hash[:8]}",
+        wave=plan.wave,
+        title=plan.title,
+        accepts_writes=plan.accepts_writes,
+        zone=zone,
+        rendered_at=facts.rendered_at,
+        plan_hash=plan.hash,
+        plan_version=f"v{facts.plan_version}" if facts.plan_version else "not saved",
+        journal_seq=facts.journal[0],
+        journal_hash=facts.journal[1],
+        state=" ".join(filter(None, (done.state or "not planned", done.condition))),
+        attempt=done.attempt,
+        approvals=tuple(Approved(item.who, item.role, item.at, item.note) for item in facts.approvals),
+        approvals_wanted=wanted,
+        verdict=verdict,
+        verdict_word=word,
+        verdict_sentence=sentence,
+        criteria=criteria,
+        flows=sections.flows(facts),
+        out=sections.outgoing(facts),
+        left_behind=rest,
+        left_note=note,
+        notes=sections.bridges(facts),
+        people=staff,
+        bridge=facts.settings.bridge,
+        milestones=sections.milestones(facts, start),
+        window_start=start,
+        window_end=end,
+        calendar=sections.calendar(facts, start, end),
+        calendar_sources=sections.calendar_sources(facts, start),
+        cautions=sections.cautions(facts, start, end),
+        done=tasks.done_steps(facts, done),
+        cards=forward.cards,
+        path=forward.path,
+        finish=forward.schedule.finish if start and not forward.schedule.unmeasured else None,
+        finish_note=tasks.finish_note(forward, zone) if start else "The wave has no window: times are offsets.",
+        gates=asked,
+        no_return=last_call,
+        undo=sections.undo(facts, done),
+        rollback=back.cards,
+        rollback_path=back.path,
+        triggers=sections.TRIGGERS,
+        messages=sections.messages(facts, start),
+        held=sections.held(facts),
+        sign_off=signed,
+        hypercare=sections.HYPERCARE,
+        exit=sections.EXIT,
+        commands=sections.commands(facts),
+    )
+
+
+def _check_schemes(facts: Facts) -> None:
+    for name in facts.settings.schemes:
+        if name not in facts.calendars:
+            raise BadInput(
+                "CW5009",
+                f"there is no calendar of the scheme {name}",
+                cause=f"known: {', '.join(facts.calendars)}",
+                next=f"add calendars/{name}.yaml to the project, or mend `schemes` in runbook.yaml",
+            )
+
+
+def _window(facts: Facts) -> tuple[datetime | None, datetime | None]:
+    start, end = facts.plan.window.get("start"), facts.plan.window.get("end")
+    return (parse_iso(start), parse_iso(end)) if start and end else (None, None)
+
+
+def _wanted(facts: Facts) -> tuple[str, ...]:
+    """Roles whose approval the plan asks for."""
+    roles = [str(role) for step in facts.plan.steps if step.kind == "approval" for role in step.params.get("roles", ())]
+    return tuple(dict.fromkeys(roles))
+
+
+def _criteria(
+    facts: Facts,
+    done: Executed,
+    staff: tuple[Person, ...],
+    asked: tuple[GateView, ...],
+    signed: SignOff,
+    last_call: NoReturnView,
+    wanted: tuple[str, ...],
+) -> tuple[Criterion, ...]:
+    wave = facts.plan.wave
+    start, end = _window(facts)
+    found = [
+        _state(facts, done),
+        _approved(facts, wanted),
+        *(Criterion(gate.word, f"gate {gate.id}", f"{gate.value} (wanted {gate.threshold}), {gate.age} old" if gate.age != "no evidence" else gate.value,
+                    "" if gate.word == "pass" else f"cutwater reconcile run {wave}") for gate in asked),
+        Criterion("pass" if signed.not_checked == "nothing" and signed.word == "pass" else "unknown", "nothing left unchecked",
+                  f"not checked: {signed.not_checked}", "" if signed.not_checked == "nothing" else "declare it in reconcile.yaml, or check it"),
+        _named(staff),
+        Criterion("unknown", "rollback rehearsed within 7 days", "no rehearsal is on record", "rehearse R01 to R11, note the times"),
+        _no_return(last_call, facts.settings.timezone),
+    ]  # fmt: skip
+    if start is not None and end is not None:
+        touched = sections.cautions(facts, start, end)
+        text = (
+            "; ".join(f"{item.day:%d %b} {item.text}" for item in touched)
+            or "touches no holiday, period end or clock change"
+        )
+        found.append(
+            Criterion(
+                "late" if touched else "pass",
+                "calendar",
+                text,
+                "move the window, or have the decider accept it" if touched else "",
+            )
+        )
+    return tuple(found)
+
+
+def _state(facts: Facts, done: Executed) -> Criterion:
+    wave, condition = facts.plan.wave, f" {done.condition}" if done.condition else ""
+    if done.state == "READY" and not done.condition:
+        return Criterion("pass", "wave state", "READY")
+    if done.condition == "FAILED":
+        return Criterion("fail", "wave state", f"{done.state}{condition}", f"cutwater wave status {wave}")
+    return Criterion(
+        "blocked",
+        "wave state",
+        f"{done.state or 'not planned'}{condition}, wanted READY",
+        f"cutwater wave run {wave} --to ready",
+    )
+
+
+def _approved(facts: Facts, wanted: tuple[str, ...]) -> Criterion:
+    given = {item.role for item in facts.approvals}
+    missing = [role for role in wanted if role not in given]
+    if facts.approvals and not missing:
+        return Criterion("pass", "plan approved", f"by {', '.join(sorted(given))}")
+    who = ", ".join(missing) or "anybody"
+    role = missing[0] if missing else "ROLE"
+    command = f"cutwater wave approve {facts.plan.wave} --as PERSON --role {role}"
+    return Criterion("blocked", "plan approved", f"not approved by {who}", command)
+
+
+def _named(staff: tuple[Person, ...]) -> Criterion:
+    nobody = [item.duty for item in staff if item.name == NOBODY]
+    alone = [item.duty for item in staff if item.name != NOBODY and item.deputy == NOBODY]
+    if not nobody and not alone:
+        return Criterion("pass", "people and deputies named", f"{len(staff)} of {len(staff)}")
+    parts = [f"nobody: {', '.join(nobody)}"] if nobody else []
+    parts += [f"no deputy: {', '.join(alone)}"] if alone else []
+    return Criterion(
+        "blocked" if nobody else "late",
+        "people and deputies named",
+        "; ".join(parts),
+        "name them: roles in the wave file, deputies in runbook.yaml",
+    )
+
+
+def _no_return(last_call: NoReturnView, zone: str) -> Criterion:
+    name = "latest safe rollback start"
+    if last_call.known == "exact":
+        return Criterion("pass", name, clock(last_call.latest, zone))
+    if last_call.known == "bound":
+        text = (
+            f"before {clock(last_call.latest, zone)}: {count(len(last_call.unmeasured), 'rollback task')} not measured"
+        )
+        return Criterion("unknown", name, text, "rehearse the rollback, or give time boxes in runbook.yaml")
+    return Criterion("unknown", name, last_call.sentence, "give the wave a window and the rollback's tasks time boxes")
+
+
+def _verdict(criteria: tuple[Criterion, ...]) -> tuple[str, str, str]:
+    bad = [item for item in criteria if item.word != "pass"]
+    if not bad:
+        return "pass", "GO", f"All {len(criteria)} criteria are met. The decider rules; this page does not."
+    kinds = Counter(item.word for item in bad)
+    parts = ", ".join(f"{kinds[word]} {word}" for word in ("fail", "blocked", "late", "unknown") if kinds[word])
+    return "fail", "NO-GO", f"{len(bad)} of {len(criteria)} criteria are not met: {parts}."

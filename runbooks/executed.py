@@ -1,0 +1,170 @@
+"""What the journal says was executed: actual times, what was created, and every duration that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+
+from waves.schedule import Duration, measured
+
+
+class RecordView(Protocol):
+    """A record of the journal (cutwater.state.records.Record)."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def payload(self) -> Any: ...
+
+
+@dataclass
+class StepRun:
+    """One step in the wave's present attempt. created: `<system>:<object>` in the order of the journal.
+    services: names of the services that it started."""
+
+    step: str
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    created: list[str] = field(default_factory=list)
+    services: list[str] = field(default_factory=list)
+    effects: int = 0
+
+
+@dataclass
+class Executed:
+    """The fold of a wave's records. Samples are kept over all attempts, steps of the present attempt alone."""
+
+    state: str = ""
+    condition: str = ""
+    attempt: int = 0
+    steps: dict[str, StepRun] = field(default_factory=dict)
+    step_samples: dict[str, list[timedelta]] = field(default_factory=dict)  # step id -> seconds of each completion
+    action_samples: dict[str, list[timedelta]] = field(default_factory=dict)  # action -> seconds
+    failures: int = 0
+    head: int = 0
+    moves: list[tuple[datetime, str]] = field(default_factory=list)  # (when, state that was reached)
+    _actions: dict[str, str] = field(default_factory=dict)
+
+    def in_reverse(self) -> list[StepRun]:
+        """Steps that began, the last first: the order in which they are undone."""
+        begun = [run for run in self.steps.values() if run.started_at is not None]
+        return list(reversed(begun))
+
+    def duration(self, measure: str) -> Duration | None:
+        """`action:<name>` or `step:<id>`; None where nothing was measured."""
+        kind, _, name = measure.partition(":")
+        book = self.action_samples if kind == "action" else self.step_samples
+        return measured(book.get(name, ()), f"journal, {name}")
+
+
+def fold(records: Iterable[RecordView]) -> Executed:
+    """The records of one wave in order. A kind or a value that is not known is passed over: the journal outlives us."""
+    done = Executed()
+    for record in records:
+        done.head = max(done.head, record.seq)
+        payload = record.payload if isinstance(record.payload, Mapping) else {}
+        handler = _HANDLERS.get(record.kind)
+        if handler is not None:
+            handler(done, record.at, payload)
+    return done
+
+
+def seconds(value: object) -> timedelta | None:
+    """`"1.250"` or 3 as a duration; None for what is no number of seconds."""
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    if not amount.is_finite() or amount < 0:
+        return None
+    return timedelta(microseconds=int(amount * 1_000_000))
+
+
+def runs_seconds(bodies: Sequence[Mapping[str, Any]]) -> list[timedelta]:
+    """How long each reconciliation run took, where its body says so: `seconds` as one number or as one per part."""
+    found: list[timedelta] = []
+    for body in bodies:
+        said = body.get("seconds")
+        parts = [seconds(item) for item in (said.values() if isinstance(said, Mapping) else [said])]
+        known = [item for item in parts if item is not None]
+        if known and len(known) == len(parts):
+            found.append(sum(known, timedelta()))
+    return found
+
+
+def _state(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
+    done.state = str(payload.get("to", ""))
+    if done.state == "PLANNED":
+        done.attempt = int(payload.get("attempt", done.attempt + 1))
+        done.steps, done.moves, done._actions = {}, [], {}
+    done.moves.append((at, done.state))
+
+
+def _condition(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
+    done.condition = str(payload.get("condition", ""))
+
+
+def _run(done: Executed, payload: Mapping[str, Any]) -> StepRun:
+    name = str(payload.get("step", ""))
+    return done.steps.setdefault(name, StepRun(name))
+
+
+def _started(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
+    run = _run(done, payload)
+    run.started_at = run.started_at or at
+
+
+def _completed(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
+    run = _run(done, payload)
+    run.completed_at = at
+    took = seconds(payload.get("seconds")) or (at - run.started_at if run.started_at else None)
+    if took is not None:
+        done.step_samples.setdefault(run.step, []).append(took)
+
+
+def _rolled_back(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
+    done.steps.pop(str(payload.get("step", "")), None)
+
+
+def _intent(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
+    run, action, args = _run(done, payload), str(payload.get("action", "")), payload.get("args")
+    done._actions[str(payload.get("effect", ""))] = action
+    run.effects += 1
+    run.created += [str(name) for name in payload.get("creates", ()) if str(name) not in run.created]
+    if action == "service.start" and isinstance(args, Mapping):
+        name = str(args.get("name", ""))
+        run.services += [] if name in run.services else [name]
+
+
+def _outcome(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
+    run, outcome = _run(done, payload), payload.get("outcome")
+    if isinstance(outcome, Mapping):
+        made = outcome.get("created", ())
+        if isinstance(made, list | tuple):
+            run.created += [str(name) for name in made if str(name) not in run.created]
+    took, action = seconds(payload.get("seconds")), done._actions.get(str(payload.get("effect", "")), "")
+    if took is not None and action and not payload.get("observed"):  # what was found done tells no duration
+        done.action_samples.setdefault(action, []).append(took)
+
+
+def _failed(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
+    done.failures += 1
+
+
+_HANDLERS = {
+    "wave.state": _state,
+    "wave.condition": _condition,
+    "step.started": _started,
+    "step.completed": _completed,
+    "step.rolled_back": _rolled_back,
+    "effect.intent": _intent,
+    "effect.outcome": _outcome,
+    "effect.failed": _failed,
+}

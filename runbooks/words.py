@@ -1,0 +1,62 @@
+"""Times and durations in words, the same in every document."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def clock(at: datetime | None, zone: str, missing: str = "not set") -> str:
+    """`Sat 05 Dec 2026 22:00 GMT`."""
+    if at is None:
+        return missing
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%a %d %b %Y %H:%M} {local.tzname()}"
+
+
+def short_clock(at: datetime, zone: str) -> str:
+    """`Sat 22:00`."""
+    return f"{at.astimezone(ZoneInfo(zone)):%a %H:%M}"
+
+
+def seconds_clock(at: datetime, zone: str) -> str:
+    """`Mon 23 Nov 20:01:07`."""
+    return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M:%S}"
+
+
+def day(value: date) -> str:
+    """`Sat 05 Dec 2026`."""
+    return f"{value:%a %d %b %Y}"
+
+
+def span(value: timedelta) -> str:
+    """`0.4 s`, `45 s`, `12 min`, `2 h 05 min`, `3 d 04 h`; rounded up, so that no length is understated."""
+    if value < timedelta(seconds=10):
+        tenths = -(-value // timedelta(milliseconds=100))
+        return f"{tenths // 10}.{tenths % 10} s"
+    if value <= timedelta(seconds=119):
+        return f"{-(-value // timedelta(seconds=1))} s"
+    minutes = -(-value // MINUTE)
+    if minutes < 120:
+        return f"{minutes} min"
+    if minutes < 60 * 48:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = -(-minutes // 60)
+    return f"{hours // 24} d {hours % 24:02d} h"
+
+
+def offset(value: timedelta) -> str:
+    """`T+01:05`."""
+    minutes = value // MINUTE
+    return f"T+{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def milliseconds(value: timedelta) -> int:
+    return value // timedelta(milliseconds=1)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 task`, `3 tasks`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
