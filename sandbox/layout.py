@@ -19,7 +19,7 @@ from cutwater.core.errors import Unavailable
 HOST = "127.0.0.1"
 LOWEST_PORT, HIGHEST_PORT = 18000, 31999
 AWS_REGION = "eu-west-2"
-_ports_guard = threading.Lock()
+_guard = threading.RLock()  # one thread per server: what is made at first use is made once
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,19 @@ class Layout:
         for folder in (*folders, self.drop / "pain001", self.drop / "bacs", self.swift / "in", self.swift / "out"):
             folder.mkdir(parents=True, exist_ok=True)
         self.access_log.touch(exist_ok=True)
+        self.passwords()
 
     def passwords(self) -> dict[str, str]:
         """Role -> password, made at first use: postgres (superuser), payhub_owner, lake; and Kafka's cluster id."""
         path = self.home / "secrets.json"
-        if path.exists():
+        with _guard:
+            if not path.exists():
+                made = {name: secrets.token_hex(16) for name in ("postgres", "payhub_owner", "lake")}
+                # 16 bytes; a leading dash would look like an option
+                made["kafka_cluster_id"] = "C" + secrets.token_urlsafe(16)[1:]
+                write_private(path, made)
             found: dict[str, str] = json.loads(path.read_text("utf-8"))
             return found
-        made = {name: secrets.token_hex(16) for name in ("postgres", "payhub_owner", "lake")}
-        made["kafka_cluster_id"] = (
-            "C" + secrets.token_urlsafe(16)[1:]
-        )  # 16 bytes; a leading dash would look like an option
-        write_private(path, made)
-        return made
 
     def ports(self) -> dict[str, int]:
         path = self.home / "ports.json"
@@ -99,7 +99,7 @@ class Layout:
 
     def port(self, name: str) -> int:
         """The port of `name`: the one that it had, else (none yet, or taken by another meanwhile) a new one, kept from now on."""
-        with _ports_guard:
+        with _guard:
             ports = self.ports()
             if name in ports and is_free(ports[name]):
                 return ports[name]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -106,6 +107,14 @@ def test_passwords_are_made_once_and_closed_to_others(tmp_path: Path) -> None:
     assert Layout(tmp_path).passwords() == first
     assert len(set(first.values())) == len(first)
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_servers_that_start_at_once_agree_on_passwords_and_ports(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        assert len({json.dumps(found) for found in pool.map(lambda _: layout.passwords(), range(32))}) == 1
+        assert len(set(pool.map(lambda number: layout.port(f"server-{number}"), range(8)))) == 8
+    assert len(layout.ports()) == 8
 
 
 def test_a_private_file_is_replaced_whole(tmp_path: Path) -> None:
