@@ -41,13 +41,12 @@ class Drift:
 
 
 def drift(before: Snapshot, after: Snapshot) -> Drift:
-    """What changed from one snapshot to the other; a kind that one of them could not look at is left out and named."""
+    """What changed from one snapshot to the other; a kind or an asset that one of them could not look at is left out and named."""
     left_out: dict[str, str] = {}
     for snapshot in (before, after):
-        for kind, why in snapshot.not_checked.items():
-            if "." not in kind:
-                left_out.setdefault(kind, f"not checked in {snapshot.id}: {why}")
-    one, two = ({item.id: item for item in side.assets if item.kind not in left_out} for side in (before, after))
+        for what, why in snapshot.not_checked.items():
+            left_out.setdefault(what, f"not checked in {snapshot.id}: {why}")
+    one, two = ({item.id: item for item in side.assets if not _hidden(item.id, left_out)} for side in (before, after))
     changes: list[Change] = []
     for asset_id in sorted({*one, *two}):
         if asset_id not in one:
@@ -56,8 +55,14 @@ def drift(before: Snapshot, after: Snapshot) -> Drift:
             changes.append(Change(asset_id, "removed"))
         else:
             changes += _of_asset(one[asset_id], two[asset_id])
-    changes += _of_edges(before, after, set(left_out))
+    changes += _of_edges(before, after, left_out)
     return Drift(before.id, after.id, before.taken_at, after.taken_at, tuple(changes), dict(sorted(left_out.items())))
+
+
+def _hidden(asset_id: str, left_out: Mapping[str, str]) -> bool:
+    """`not_checked` names a kind (`kafka`), or a part of one, which may be an asset (`postgres.payhub.payment`)."""
+    kind, _, name = asset_id.partition(":")
+    return kind in left_out or f"{kind}.{name}" in left_out
 
 
 def _of_asset(one: Asset, two: Asset) -> list[Change]:
@@ -99,12 +104,12 @@ def _named(value: object) -> Mapping[str, object] | None:
     return None
 
 
-def _of_edges(before: Snapshot, after: Snapshot, left_out: set[str]) -> list[Change]:
+def _of_edges(before: Snapshot, after: Snapshot, left_out: Mapping[str, str]) -> list[Change]:
     def of(snapshot: Snapshot) -> dict[tuple[str, str, str], str]:
         return {
             (edge.source, edge.kind, edge.target): edge.target
             for edge in snapshot.edges
-            if not {edge.source.partition(":")[0], edge.target.partition(":")[0]} & left_out
+            if not _hidden(edge.source, left_out) and not _hidden(edge.target, left_out)
         }
 
     one, two = of(before), of(after)

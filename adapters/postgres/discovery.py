@@ -48,12 +48,17 @@ class PostgresDiscoverer:
                 return self._looked(connection, now)
 
     def _looked(self, connection: Connection, now: datetime) -> Discovery:
-        tables = _rows(connection, "tables", schemas=list(self.schemas))
+        seen = _rows(connection, "tables", schemas=list(self.schemas))
+        tables = [row for row in seen if row["locked_by"] is None]
         oids = [row["oid"] for row in tables]
         columns, constraints, rest = (
             _by_table(_rows(connection, name, oids=oids)) for name in ("columns", "constraints", "rest")
         )
-        not_checked: dict[str, str] = {}
+        not_checked = {
+            f"{row['schema']}.{row['name']}": f"session {row['locked_by']} holds or awaits an exclusive lock on it"
+            for row in seen
+            if row["locked_by"] is not None
+        }
         assets: list[Asset] = []
         edges: list[Edge] = []
         findings: list[Finding] = []

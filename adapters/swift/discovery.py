@@ -146,6 +146,7 @@ def _asset(name: str, feed: _Feed, answers: Counter[str]) -> Asset:
                 {
                     **asdict(item),
                     "name": f"{item.lt} {item.session:04d}",
+                    "session": f"{item.session:04d}",
                     "gaps": len(item.gaps),
                     "doubled": len(item.doubled),
                 }
@@ -153,7 +154,13 @@ def _asset(name: str, feed: _Feed, answers: Counter[str]) -> Asset:
             ],
             "missing": sum(last - first + 1 for *_, first, last in gaps),
             "gaps": [
-                {"name": f"{lt} {session:04d} {first:06d}", "lt": lt, "session": session, "first": first, "last": last}
+                {
+                    "name": f"{lt} {session:04d} {first:06d}",
+                    "lt": lt,
+                    "session": f"{session:04d}",
+                    "first": first,
+                    "last": last,
+                }
                 for lt, session, first, last in gaps[:MOST_NAMED]
             ],
             "doubled": sum(len(item.doubled) for item in sessions),
@@ -179,7 +186,7 @@ def _findings(asset: Asset, feed: _Feed) -> Iterator[Finding]:
     gaps, missing = asset.measures["gaps"], asset.measures["missing"]
     if isinstance(gaps, list) and gaps:
         first = gaps[0]
-        where = f"{first['lt']} {first['session']:04d}, from {first['first']:06d} to {first['last']:06d}"
+        where = f"{first['lt']} {first['session']}, from {first['first']:06d} to {first['last']:06d}"
         yield Finding(asset.id, "late", f"{missing} sequence numbers missing; first gap: {where}")
     if asset.measures["doubled"]:
         yield Finding(asset.id, "late", f"{asset.measures['doubled']} sequence numbers came more than once")

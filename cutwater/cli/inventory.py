@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -83,7 +84,12 @@ def show(
             "feeds": [asdict(item) for item in found.outgoing],
             "fed_by": [asdict(item) for item in found.incoming],
         }
-        body = {"asset": _asset(found.line), **edges, "snapshot": found.snapshot, "observed": asdict(found.observed)}
+        body: dict[str, object] = {
+            "asset": _asset(found.line),
+            **edges,
+            "snapshot": found.snapshot,
+            "observed": asdict(found.observed),
+        }
         out.json("cutwater.inventory.show/1", body)
     else:
         _print_asset(out, found)
@@ -181,8 +187,13 @@ def _row(line: Line) -> tuple[str, ...]:
 
 
 def _volume(measures: Mapping[str, object]) -> str:
+    """What was counted to the digit; an estimate of millions as `~126.4M`."""
     volume = measures.get("volume")
-    return "?" if not isinstance(volume, int) else f"{'' if measures.get('exact') else '~'}{volume:,}"
+    if not isinstance(volume, int):
+        return "?"
+    if measures.get("exact"):
+        return f"{volume:,}"
+    return f"~{volume // 100_000 / Decimal(10):,}M" if volume >= 1_000_000 else f"~{volume:,}"
 
 
 def _age(seen: datetime | None) -> str:
@@ -257,7 +268,7 @@ def _print_asset(out: Output, found: AssetView) -> None:
 def _print_value(out: Output, key: str, value: object) -> None:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         out.line(f"  {key}")
-        names = list(value[0])
+        names = sorted(value[0], key=lambda name: (name != "name", name))
         rows = [[_cell(item.get(name)) for name in names] for item in value]
         for text in _aligned([name.upper() for name in names], rows):
             out.line(f"    {text}")

@@ -113,7 +113,7 @@ def discover(project: Project, progress: Progress | None = None, clock: Clock = 
         )
     with open_store(project.state_url) as store:
         before = store.snapshots.latest()
-        store.snapshots.save(snapshot.as_dict())
+        snapshot = Snapshot.from_dict(store.snapshots.get(store.snapshots.save(snapshot.as_dict())))
     return Discovered(
         snapshot,
         int((clock() - began).total_seconds() * 1000),
