@@ -16,7 +16,7 @@ from sandbox.estate.writers.fin import Slot
 FIN_LT, MX_LT = OWN_BANK.bic8 + "AXXX", OWN_BANK.bic8 + "MXXX"
 FEEDS = {"fin-in": FIN_LT, "fin-out": FIN_LT, "mx-in": MX_LT, "mx-out": MX_LT}
 FIRST_SESSION = 1001
-REDELIVERED_EVERY = 40  # one received MT103 in so many comes a second time, flagged PDM, with a number of its own
+REDELIVERED_BELOW = 24  # of 256: received MT103s that come a second time, flagged PDM, with a number of their own
 _RESENT_EVERY = 60  # one sent MT103 in so many carries PDE: flagged as possibly sent before, although it was not
 
 
@@ -68,7 +68,7 @@ def payment_deliveries(payment: Payment) -> list[Delivery]:
         at = payment.statuses[1].occurred_at
         return [Delivery(at, payment.uetr, lambda seq: _fin_sent(payment, seq, at))]
     found = [Delivery(payment.created_at, payment.uetr, lambda seq: [received_mt103(payment, seq, payment.created_at)])]
-    if payment.payment_id % REDELIVERED_EVERY == 3:
+    if int(payment.uetr[:2], 16) < REDELIVERED_BELOW:
         again = payment.created_at + timedelta(minutes=4)
         found.append(Delivery(again, payment.uetr, lambda seq: [received_mt103(payment, seq, again, "{PDM:}")]))
     return found

@@ -106,11 +106,14 @@ def seeded(payments: Iterable[Payment], batches: Iterable[Batch], rows: Mapping[
 def ground_truth(project: Project) -> dict[str, Any]:
     """Everything emitted so far: rows by table, messages by topic, files and payments by feed, sums by currency, faults.
 
-    Numbers of a running traffic are up to a second old: stop it first for an exact comparison.
+    Numbers of a running traffic are up to a second old: stop it first for an exact comparison. `unclean` names runs of
+    traffic that still run or were killed: what a killed one sent in its last second was not counted.
     """
-    tally = Tally()
+    tally, unclean = Tally(), []
     for path in sorted(folder(project).glob("*.json")):
         tally.merge(Tally.load(path))
+        if json.loads(path.read_text("utf-8"))["facts"].get("clean") is False:
+            unclean.append(path.stem.removeprefix("traffic-"))
     found: dict[str, Any] = {"tables": {}, "topics": {}, "feeds": {}, "channels": {}}
     for key, number in sorted(tally.counts.items()):
         group, _, rest = key.partition("/")
@@ -122,6 +125,7 @@ def ground_truth(project: Project) -> dict[str, Any]:
     found["amounts"] = {currency: str(amount) for currency, amount in sorted(tally.sums.items())}
     found["events"] = _events(found)
     found["faults"] = faults(project)
+    found["unclean"] = unclean
     return found
 
 

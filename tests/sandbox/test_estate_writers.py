@@ -130,6 +130,15 @@ def test_fin_keeps_its_character_set_and_size(files: list[File]) -> None:
         assert not any(line.startswith("-") for line in text.split("\r\n"))
 
 
+def test_trailers_of_messages_that_may_come_twice(files: list[File]) -> None:
+    again = [file for file in files if b"{PDM:}" in file.content]
+    assert again
+    assert all(file.feed == "fin-in" for file in again)
+    assert any(b"{PDE:" in file.content for file in files if file.feed == "fin-out")
+    mirs = [file.content[40:68] for file in files if file.kind == "MT103" and file.feed == "fin-in"]
+    assert len(mirs) - len(set(mirs)) == len(again), "a redelivery has the MIR of the first delivery"
+
+
 def test_every_sent_message_is_answered(files: list[File]) -> None:
     sent = {Path(file.path).stem for file in files if file.feed == "fin-out"}
     answered = {Path(file.path).stem for file in files if file.path.endswith(".ack")}
@@ -147,7 +156,12 @@ def test_the_products_parsers_read_all_of_it(estate: Estate, files: list[File]) 
         found = parse(content, hint)
         assert kind == "NAK" or not found.findings, (kind, found.findings)
         events.extend((kind, item) for item in found.events)
-    assert len({item.event_key for _, item in events}) > len(estate.payments) // 4
+    contents: dict[str, set[str]] = defaultdict(set)
+    for _, event in events:
+        contents[event.event_key].add(event.content_hash)
+    assert len(contents) > len(estate.payments) // 4
+    assert len(contents) < len(events), "messages that were delivered twice (PDM) prove themselves duplicates"
+    assert {len(found) for found in contents.values()} == {1}
     for kind, event in events:
         payment = by_uetr.get(event.uetr or "")
         if payment is None:
