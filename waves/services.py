@@ -37,6 +37,8 @@ class Lane:
     error: CutwaterError | None = None  # the last Unavailable, while it lasts
     status: ServiceStatus | None = None
     at: datetime | None = None
+    begun: datetime | None = None  # of the poll under way
+    caught_up_at: datetime | None = None
 
 
 @dataclass
@@ -110,6 +112,7 @@ class ServicePool:
                 lane.status.lag,
                 dict(lane.status.detail),
                 str(lane.parked or lane.error or ""),
+                lane.caught_up_at,
             )
             for name, lane in self.lanes.items()
             if lane.status is not None and lane.at is not None
@@ -141,6 +144,7 @@ class ServicePool:
             lane.ask = ask
             lane.future = self.executor.submit(lane.service.answer, ask.request.kind, ask.request.payload, self.fence)
         elif lane.parked is None and self.timer() >= lane.due:
+            lane.begun = self.clock()
             lane.future = self.executor.submit(lane.service.poll, self.fence)
 
     def _take(self, name: str, lane: Lane, polls: list[tuple[str, ServiceStatus]]) -> None:
@@ -159,6 +163,7 @@ class ServicePool:
         if error is None:
             lane.status, lane.at = future.result(), self.clock()
             lane.failures, lane.error = 0, None
+            lane.caught_up_at = lane.begun if lane.status.caught_up else lane.caught_up_at
             lane.due = 0.0 if lane.status.busy else self.timer() + self.interval
             polls.append((name, lane.status))
         elif isinstance(error, Unavailable):

@@ -84,7 +84,7 @@ class Heartbeat:
             body = json.loads((runs_dir(project) / f"{wave}.status.json").read_text("utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        services = tuple(ServiceView(**{**item, "at": parse_iso(item["at"])}) for item in body["services"])
+        services = tuple(_view(item) for item in body["services"])
         return cls(
             parse_iso(body["at"]), body["pid"], body["run"], body["to"], services, body["doing"], body["waiting"]
         )
@@ -102,6 +102,12 @@ def error_from(facts: Mapping[str, Any]) -> CutwaterError:
     kind = kinds.get(int(facts.get("exit", 1)), CutwaterError)
     texts = {name: str(facts.get(name, "")) for name in ("code", "what", "cause", "state", "money", "next", "undo")}
     return kind(**texts, details=dict(facts.get("details") or {}))
+
+
+def _view(item: dict[str, Any]) -> ServiceView:
+    caught = item.get("caught_up_at")
+    times = {"at": parse_iso(item["at"]), "caught_up_at": parse_iso(caught) if caught else None}
+    return ServiceView(**{**item, **times})
 
 
 def _texts(value: Any) -> Any:

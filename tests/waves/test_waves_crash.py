@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from waves_bench import Bench
+from waves_bench import Bench, SqlBench
 
+from cutwater.state.store import open_store
 from waves import life
 from waves.executors import Stopped
+from waves.history import History
 from waves.plan import Plan
 
 
@@ -47,8 +51,6 @@ def revive(bench: Bench) -> None:
 
 
 def end_of(bench: Bench) -> tuple[str, str, list[object], list[str]]:
-    from waves.history import History
-
     state = History.of("W01", bench.store.journal.records("W01")).state
     return state, bench.world.digest(), list(bench.store.journal.verify()), bench.world.doubled()
 
@@ -94,6 +96,25 @@ def test_an_abandon_killed_in_every_gap_leaves_nothing_behind(plan: Plan, when: 
         revive(bench)
         undo(bench)
         assert end_of(bench) == expected, f"killed {when} record {ordinal}"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_on_the_real_store_a_seeded_handful(plan: Plan, tmp_path: Path, seed: int) -> None:
+    whole = Bench(plan)
+    go(whole)
+    records = len(whole.store.journal.rows)
+    with open_store(f"sqlite:///{tmp_path / 'state.db'}") as store:
+        bench = SqlBench(plan, store)
+        ordinal = random.Random(seed).randrange(2, records)
+        bench.crash_at(ordinal, "before" if seed % 2 else "after", Killed)
+        with pytest.raises(Killed):
+            go(bench)
+        bench.crash_at(0, "", Killed)
+        go(bench)
+        assert bench.world.digest() == whole.world.digest()
+        assert store.verify() == []
+        assert bench.world.doubled() == []
+        assert History.of("W01", store.journal.records("W01")).state == life.READY
 
 
 def test_killed_twice_in_a_row_it_still_resumes(plan: Plan) -> None:

@@ -26,7 +26,9 @@ def ask(
 
 
 def stream(**detail: str) -> ServiceView:
-    return ServiceView("stream", Clock().now, bool(detail.pop("caught_up", "")), "", detail, detail.pop("error", ""))
+    now = Clock().now
+    caught = now - timedelta(seconds=int(detail.pop("caught"))) if "caught" in detail else None
+    return ServiceView("stream", now, False, "", detail, detail.pop("error", ""), caught)
 
 
 PASS = {"run": "R", "verdict": "PASS", "open_breaks": 0}
@@ -63,5 +65,7 @@ def test_the_stream_s_lag() -> None:
     assert ask("stream.lag_seconds", "30", None, 0, stream(lag_seconds="1.4")).word == "pass"
     assert ask("stream.lag_seconds", "30", None, 0, stream(lag_seconds="31")).word == "fail"
     assert ask("stream.lag_seconds", "30", None, 0, stream()).word == "unknown"
-    assert ask("stream.lag_seconds", "30", None, 0, stream(caught_up="y")).word == "pass"
+    assert ask("stream.lag_seconds", "30", None, 0, stream(caught="2")).word == "pass"
+    assert ask("stream.lag_seconds", "30", None, 0, stream(caught="31")).word == "fail"
+    assert ask("stream.lag_seconds", "30", None, 0, stream(error="lost")).word == "fail"
     assert ask("stream.lag_seconds", "30", None, 61, stream(lag_seconds="1")).word == "late"

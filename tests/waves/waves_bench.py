@@ -11,7 +11,9 @@ from typing import Any
 
 from adapters.memory.store import MemoryStore
 from adapters.memory.world import MemoryWorld, memory_actions, memory_services
+from cutwater.core.clock import iso, utc_now
 from cutwater.core.errors import CutwaterError
+from cutwater.state.store import Store
 from inventory.model import Asset, AssetKind, Snapshot
 from waves.engine import Engine, Machine
 from waves.plan import Plan
@@ -127,7 +129,7 @@ class Bench:
 
     def engine(self, executor: Executor | None = None) -> Engine:
         self.runs += 1
-        fence = Fence(self.plan.wave, self.store.next_token(self.plan.wave), f"R{self.runs}")
+        fence = Fence(self.plan.wave, self.token(), f"R{self.runs}")
         machine = Machine(
             executor or Inline(),
             executor or Inline(),
@@ -145,12 +147,48 @@ class Bench:
             machine,
         )
 
+    def token(self) -> int:
+        return self.store.next_token(self.plan.wave)
+
     def pass_evidence(self) -> None:
-        body = {"run": "R-1", "verdict": "PASS", "open_breaks": 0, "as_of": self.clock().isoformat()}
+        body = {"run": "R-1", "verdict": "PASS", "open_breaks": 0, "as_of": iso(self.clock())}
         self.store.evidence.add("reconciliation", self.plan.wave, body)
 
     def approve(self) -> None:
         self.store.approvals.add(self.plan.wave, self.plan.hash, "nobody", "migration-lead")
+
+
+class SqlBench(Bench):
+    """The same on the real store, its clock running; leases of no length, so that a killed run holds up nobody."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self.real = store
+        super().__init__(plan)
+
+    def __post_init__(self) -> None:
+        self.store = self.real  # type: ignore[assignment]
+        self.clock.now = utc_now()
+        payload = {"from": "", "to": "PLANNED", "attempt": 1, "plan": self.plan.hash}
+        self.real.journal.append(self.plan.wave, "wave.state", payload)
+        self.plain_append = self.real.journal.append
+
+    def token(self) -> int:
+        return self.real.leases.acquire(self.plan.wave, f"R{self.runs}", 0).token
+
+    def crash_at(self, ordinal: int, when: str, crash: type[BaseException]) -> None:
+        """Raises around the `ordinal`-th record of the engine; 0: never."""
+        count = iter(range(2, 100_000))
+
+        def append(*args: Any, **kwargs: Any) -> Any:
+            here = next(count)
+            if here == ordinal and when == "before":
+                raise crash
+            record = self.plain_append(*args, **kwargs)
+            if here == ordinal:
+                raise crash
+            return record
+
+        self.real.journal.append = append  # type: ignore[method-assign]
 
 
 def small_plan() -> Plan:
