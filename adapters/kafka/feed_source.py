@@ -24,6 +24,7 @@ class KafkaSource:
         self._topic, self._bootstrap = topic, bootstrap
         self._settings = settings or {}
         self._consumer: Any = None
+        self._admin: Any = None
         self._at: dict[str, int] = {}  # where the consumer stands, by partition
         self._ends: dict[str, tuple[int, int]] = {}  # low and end of the last look
 
@@ -69,6 +70,7 @@ class KafkaSource:
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
+        self._admin = None
 
     def _one(self, message: Any, found: list[Delivery], reached: dict[str, int]) -> None:
         error = message.error()
@@ -128,25 +130,41 @@ class KafkaSource:
         return start
 
     def _watermarks(self) -> dict[str, tuple[int, int]]:
-        from confluent_kafka import KafkaException, TopicPartition
+        """Low and last stable offset per partition.
 
-        consumer = self._connect()
+        Asked through a connection of its own: on the consumer's, a question waits behind its long poll (half a second
+        each), and one question is enough for all partitions.
+        """
+        from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+        from confluent_kafka.admin import AdminClient, OffsetSpec
+
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0, **self._settings})
         try:
-            topic = consumer.list_topics(self._topic, timeout=10.0).topics.get(self._topic)
+            # All topics, not this one by name: a broker may create what it is asked for.
+            topic = self._admin.list_topics(timeout=10.0).topics.get(self._topic)
             if topic is None or topic.error is not None:
-                raise BadInput(
-                    "CW3307",
-                    f"Kafka has no topic {self._topic}",
-                    cause=str(topic.error.str() if topic is not None else "not in the broker's answer"),
-                    next="cutwater inventory list --kind kafka",
+                raise self._absent()
+            parts = [TopicPartition(self._topic, number) for number in sorted(topic.partitions)]
+            found = []
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
+                asked = self._admin.list_offsets(
+                    dict.fromkeys(parts, spec),
+                    isolation_level=IsolationLevel.READ_COMMITTED,
+                    request_timeout=10.0,
                 )
-            # Read committed: the high watermark asked for here is the last stable offset.
-            return {
-                str(number): consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=10.0)
-                for number in sorted(topic.partitions)
-            }
-        except KafkaException as error:
-            raise self._away(str(error.args[0])) from error
+                found.append({part.partition: future.result(15.0).offset for part, future in asked.items()})
+        except (KafkaException, TimeoutError) as error:
+            raise self._away(str(error.args[0] if error.args else error)) from error
+        return {str(part.partition): (found[0][part.partition], found[1][part.partition]) for part in parts}
+
+    def _absent(self) -> BadInput:
+        return BadInput(
+            "CW3307",
+            f"Kafka has no topic {self._topic}",
+            state="nothing was taken from it; other feeds go on",
+            next="cutwater inventory discover, then mend the wave's feeds",
+        )
 
     def _connect(self) -> Any:
         if self._consumer is None:
