@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -247,7 +247,7 @@ def _drop_tables(world: MemoryWorld, args: dict[str, Any]) -> Outcome:
     return {"dropped": sorted(args["tables"])}
 
 
-_DO = {
+_DO: dict[str, Callable[[MemoryWorld, dict[str, Any]], Outcome]] = {
     "postgres.check": _check,
     "postgres.publication": _publication,
     "postgres.slot": _slot,
@@ -261,7 +261,7 @@ _DO = {
     "lake.drop_tables": _drop_tables,
 }
 # Reading actions are not here: looking again is as good as remembering.
-_SEEN = {
+_SEEN: dict[str, Callable[[MemoryWorld, dict[str, Any]], Outcome | None]] = {
     "postgres.publication": lambda w, a: {"name": a["name"]} if a["name"] in w.publications else None,
     "postgres.slot": lambda w, a: {"name": a["name"]} if a["name"] in w.slots else None,
     "lake.tables": _lake_seen,

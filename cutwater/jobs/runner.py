@@ -41,7 +41,7 @@ from waves.settle import plain
 
 LEASE_SECONDS = 30
 EFFECT_THREADS = 8  # the bound is each step's `parallel`; this only has to be no smaller
-SERVICE_THREADS = 4
+SERVICE_THREADS = 12  # lanes that share a tap wait for each other in their threads
 
 
 class Wiring(Protocol):
