@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -88,6 +89,7 @@ def field_of(column: ColumnMapping) -> Field:
     return Field(column.name, kind, padded=bool(_PG_CHAR.fullmatch(source)), uuid="uuid" in (lake, source))
 
 
+@lru_cache(maxsize=512)
 def compared(mapping: TableMapping) -> tuple[Field, ...]:
     """The fields that are compared, in the mapping's order: all but the ignored ones; the key always."""
     return tuple(
@@ -97,6 +99,7 @@ def compared(mapping: TableMapping) -> tuple[Field, ...]:
     )
 
 
+@lru_cache(maxsize=512)
 def key_fields(mapping: TableMapping) -> tuple[Field, ...]:
     """The fields of the key in the key's order; of a table without one, every compared field."""
     every = {item.name: item for item in compared(mapping)}
@@ -117,12 +120,22 @@ def text_of(field: Field, value: Any) -> str | None:
 
 def value_of(field: Field, text: str | None) -> Any:
     """The inverse of `text_of`; a word that Python's types cannot hold (infinity, NaN, year 10000) stays text."""
-    if text is None:
-        return None
-    try:
-        return _READERS[field.kind](text)
-    except (ValueError, OverflowError, InvalidOperation):
-        return text
+    return None if text is None else reader_of(field)(text)
+
+
+def reader_of(field: Field) -> Callable[[str], Any]:
+    """From canonical text to Python's exact type, for one column."""
+    read: Callable[[str], Any] = _READERS[field.kind]
+    if field.kind is Kind.TEXT:
+        return str
+
+    def careful(text: str) -> Any:
+        try:
+            return read(text)
+        except (ValueError, OverflowError, InvalidOperation):
+            return text
+
+    return careful
 
 
 def encode_text(field: Field, text: str | None) -> bytes:

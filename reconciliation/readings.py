@@ -9,7 +9,7 @@ from typing import Any
 from inventory.model import TableMapping
 from reconciliation.dialect import summed
 from reconciliation.digests import combine
-from reconciliation.encoding import compared, value_of
+from reconciliation.encoding import compared, reader_of
 from reconciliation.ports import BucketDigest
 
 
@@ -21,7 +21,11 @@ def digests_from(rows: Sequence[tuple[Any, ...]]) -> dict[int, BucketDigest]:
 def rows_from(mapping: TableMapping, rows: Sequence[tuple[Any, ...]]) -> Iterator[Mapping[str, Any]]:
     """Canonical texts, in the order of the compared fields, as Python values."""
     fields = compared(mapping)
-    return ({item.name: value_of(item, text) for item, text in zip(fields, row, strict=True)} for row in rows)
+    names, readers = [item.name for item in fields], [reader_of(item) for item in fields]
+    return (
+        {name: text if text is None else read(text) for name, read, text in zip(names, readers, row, strict=True)}
+        for row in rows
+    )
 
 
 def totals_from(mapping: TableMapping, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:

@@ -44,17 +44,25 @@ class LakeSide:
         name = "planted"
         self.reader.query(f"CREATE OR REPLACE TEMP TABLE {name} ({_definition(mapping)})")
         try:
-            if rows:
-                names = [item.name for item in compared(mapping)]
-                places = ", ".join("?" for _ in names)
-                with self.reader.lock:
-                    self.reader.connection.executemany(
-                        f"INSERT INTO {name} VALUES ({places})",  # noqa: S608 - places only
-                        [[row[item] for item in names] for row in rows],
-                    )
+            self._fill(name, mapping, rows)
             yield CopiedSide(self.reader, name, mapping)
         finally:
             self.reader.query(f"DROP TABLE IF EXISTS {name}")
+
+    def _fill(self, name: str, mapping: TableMapping, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Through Arrow: row-wise inserts into a columnar store took five seconds of a run."""
+        import pyarrow
+
+        declared = self.reader.table(mapping.target).schema().as_arrow()
+        fields = compared(mapping)
+        types = [declared.field(item.name).type for item in fields]
+        columns = [
+            pyarrow.array([row[item.name] for row in rows], kind) for item, kind in zip(fields, types, strict=True)
+        ]
+        with self.reader.lock:
+            self.reader.connection.register("planting", pyarrow.table(columns, [item.name for item in fields]))
+            self.reader.query(f"INSERT INTO {name} SELECT * FROM planting")  # noqa: S608 - both names are ours
+            self.reader.connection.unregister("planting")
 
     def _snapshot(self, mapping: TableMapping, pin: Pin) -> int | None:
         snapshots = pin.handle.get("snapshots", {})

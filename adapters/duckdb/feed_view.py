@@ -8,6 +8,7 @@ from datetime import datetime
 
 from adapters.duckdb.lake import LakeReader
 from cutwater.core.clock import iso
+from reconciliation.encoding import EPOCH, MICROSECOND
 from reconciliation.ports import Intake, IntakeRow, LakeEvent, LakeMessage
 
 # The tap writes raw, then events, then the outcome: read in the opposite order, what an outcome names is there.
@@ -15,15 +16,15 @@ INTAKE, EVENTS, RAW = "raw.intake", "core.payment_event", "raw.message"
 MOST_ROWS = 5_000
 
 _RUNS = """
-SELECT part, min(at) AS first, max(at) + 1 AS past FROM (
-  SELECT part, at, at - row_number() OVER (PARTITION BY part ORDER BY at) AS island
-  FROM (SELECT DISTINCT "partition" AS part, "offset" AS at FROM {raw} WHERE stream = ? AND "offset" IS NOT NULL)
-) GROUP BY part, island ORDER BY part, first
+SELECT part, min(place), max(place) + 1 FROM (
+  SELECT part, place, place - row_number() OVER (PARTITION BY part ORDER BY place) AS island
+  FROM (SELECT DISTINCT "partition" AS part, "offset" AS place FROM {raw} WHERE stream = ? AND "offset" IS NOT NULL)
+) GROUP BY part, island ORDER BY 1, 2
 """
 _ROWS = """
 WITH i AS (SELECT * FROM {intake} WHERE stream = ?),
 e AS (SELECT message_id, count(*) AS n FROM {events} WHERE stream = ? GROUP BY 1),
-m AS (SELECT message_id, any_value(coalesce(file_name, position)) AS name, any_value(received_at) AS received_at
+m AS (SELECT message_id, any_value(coalesce(file_name, position)) AS name, any_value(epoch_us(received_at)) AS received_at
       FROM {raw} WHERE stream = ? GROUP BY 1)
 SELECT m.message_id, m.name, m.received_at, coalesce(i.outcome, ''), coalesce(i.events, 0), coalesce(i.duplicates, 0),
        coalesce(e.n, 0), coalesce(i.findings, ''), coalesce(i.control, '')
@@ -55,7 +56,7 @@ class LakeFeedView:
 
     def messages(self, stream: str) -> Sequence[LakeMessage]:
         query = (
-            "SELECT message_id, coalesce(file_name, position), sha256, received_at, coalesce(lt, ''), "
+            "SELECT message_id, coalesce(file_name, position), sha256, epoch_us(received_at), coalesce(lt, ''), "
             f"coalesce(session, ''), sequence FROM {self._at(RAW)} WHERE stream = ? ORDER BY 2, 1"
         )
         return [
@@ -96,9 +97,10 @@ class LakeFeedView:
         places = ", ".join("?" for _ in streams)
         query = (
             "SELECT coalesce(uetr, ''), coalesce(instruction_id, ''), coalesce(status, ''), amount, coalesce(currency, ''), "
-            f"event_time, message_id FROM {self._at(EVENTS)} WHERE stream IN ({places}) AND kind = ?"
+            f"epoch_us(event_time), message_id FROM {self._at(EVENTS)} WHERE stream IN ({places}) AND kind = ?"
         )
-        return [LakeEvent(*row) for row in self.reader.query(query, [*streams, kind])]
+        rows = self.reader.query(query, [*streams, kind])
+        return [LakeEvent(*row[:5], _instant(row[5]), row[6]) for row in rows]
 
     def _at(self, name: str) -> str:
         if name not in self._pins:
@@ -106,8 +108,14 @@ class LakeFeedView:
         return self.reader.relation(name, self._pins[name])
 
 
-def _text(value: datetime) -> str:
-    return iso(value)
+def _instant(micros: int | None) -> datetime | None:
+    """Instants come as integers: DuckDB's own conversion needs a time zone library that we do not carry."""
+    return None if micros is None else EPOCH + micros * MICROSECOND
+
+
+def _text(micros: int | None) -> str:
+    found = _instant(micros)
+    return "" if found is None else iso(found)
 
 
 def _whole(value: int | None) -> int | None:

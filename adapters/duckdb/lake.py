@@ -74,7 +74,7 @@ class LakeReader:
                 return list(self.connection.execute(text, parameters).fetchall())
             except duckdb.Error as error:
                 raise Unavailable(
-                    "CW4005", "the lake's files could not be read", cause=" ".join(str(error).split())
+                    "CW4005", "the lake's files could not be read", cause=" ".join(str(error).split())[:300]
                 ) from error
 
     def close(self) -> None:

@@ -40,7 +40,7 @@ def _translated(call: _Call) -> _Call:
             raise Unavailable(
                 "CW4004",
                 f"{mapping.source_schema}.{mapping.source_table} could not be read in the source",
-                cause=" ".join(str(error).split()),
+                cause=" ".join(str(error).split())[:300],
                 state="nothing was changed; the table counts as not checked",
                 next="the same command again",
             ) from error
