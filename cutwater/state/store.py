@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
 
@@ -58,6 +59,9 @@ def open_store(url: str, clock: Clock = utc_now) -> Store:
 
     Raises BadInput CW2005 for another URL, CW2006 for a newer store, Unavailable CW2004 where it does not answer.
     """
-    database = Database(url, clock)
-    to_head(database)
+    with ExitStack() as undo:
+        database = Database(url, clock)
+        undo.callback(database.close)
+        to_head(database)
+        undo.pop_all()
     return Store(database)
