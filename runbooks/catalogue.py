@@ -95,11 +95,11 @@ CUTOVER = (
     ),
     CardSpec(
         "C07",
-        "Set the fence point",
+        "Set the fence point: a marker in the stream",
         "database",
-        "Emit the marker. Its LSN is the fence: write it here  ______________________",
+        "Emit the marker and write its LSN here: ______________________",
         "The marker's LSN is noted by two people.",
-        "Any change in the stream behind the marker is NO-GO: somebody passed the fence. Roll back.",
+        "{behind}",
         "Nothing to undo.",
         ("C06",),
         when=("tables",),
@@ -172,7 +172,7 @@ CUTOVER = (
         "Read out: time used, latest safe rollback start, irreversible effects so far. Three rulings: switch; fix forward within a time box; roll back. Sign.",
         "One ruling, by the named decider, with the time.",
         "Behind the latest safe rollback start: a rollback may end behind the opening. Only the decider rules on.",
-        "Before C14 everything is undone by R08 alone.",
+        "Before C14 nothing is switched: lift the fence where there is one (R08), and the dual run goes on.",
         ("C10", "C11", "C12"),
     ),
     CardSpec(
@@ -182,9 +182,8 @@ CUTOVER = (
         "Raise the epoch by one and point {moved} to the To-Be side. Both sides refuse the old epoch.",
         "Both sides report the new epoch; a request of the old one is refused.",
         "Sides disagree on the epoch: set the old route back (R07) and call the decider.",
-        "Rollback R01 to R11.",
+        "The rollback of section 9.",
         ("C13",),
-        irreversible=False,
     ),
     CardSpec(
         "C15",
@@ -214,7 +213,7 @@ CUTOVER = (
         "Open the route. The legacy side stays fenced for everybody but the reverse sync.",
         "Requests answer; the reverse sync's lag falls back to its usual value.",
         "5xx above 1% for 15 minutes: roll back.",
-        "Close the route (C04), then R01 to R11.",
+        "Close the route (C04), then the rollback of section 9.",
         ("C15",),
         when=("takes_writes",),
     ),
@@ -228,6 +227,7 @@ CUTOVER = (
         "None: a settled payment is returned, never undone.",
         ("C16",),
         irreversible=True,
+        when=("fence",),
     ),
     CardSpec(
         "C18",
@@ -282,6 +282,7 @@ ROLLBACK = (
         "A feed still arrives: stop its tap by name.",
         "Open the To-Be side again.",
         ("R01",),
+        when=("takes_writes",),
     ),
     CardSpec(
         "R04",
@@ -305,6 +306,7 @@ ROLLBACK = (
         ("R03", "R04"),
         measure="reconcile",
         commands=("cutwater reconcile run {wave}",),
+        when=("takes_writes",),
     ),
     CardSpec(
         "R06",
@@ -358,6 +360,7 @@ ROLLBACK = (
         "None: a settled payment is returned, never undone.",
         ("R09",),
         irreversible=True,
+        when=("fence",),
     ),
     CardSpec(
         "R11",

@@ -14,7 +14,7 @@ from itertools import pairwise
 from runbooks.model import Card, DoneStep
 from runbooks.words import offset, seconds_clock, short_clock
 
-LABEL, WIDTH, ROW, HEAD = 148, 1072, 26, 26
+LABEL, WIDTH, ROW, HEAD = 140, 840, 23, 24
 CHARACTER = 7  # px of the chart's 12 px text, on the wide side
 STEPS = tuple(
     timedelta(seconds=n)
@@ -168,7 +168,7 @@ def _bar(item: Item, x: int, width: int, half: int, y: int, scaled: bool) -> Bar
         tx, anchor = x - 6, "end"
     room = (WIDTH - tx if anchor == "start" else tx - LABEL) // CHARACTER
     shown = text if len(text) <= room else text[: max(room - 1, 3)].rstrip() + "…"
-    return Bar(item.id, shown, x, y + 5, width, min(half, width), tx, anchor, item.critical, item.known, text)
+    return Bar(item.id, shown, x, y + 3, width, min(half, width), tx, anchor, item.critical, item.known, text)
 
 
 def _line(one: Bar, other: Bar) -> Line:
@@ -193,7 +193,8 @@ def _ticks(end: int, start: datetime | None, zone: str, room: int, exact: bool) 
             text = seconds_clock(start + at, zone)[-8:]
         else:
             text = short_clock(start + at, zone)
-        found.append(Tick(x, text))
+        if x + len(text) * CHARACTER <= WIDTH:
+            found.append(Tick(x, text))
     return tuple(found)
 
 

@@ -107,7 +107,7 @@ def milestones(facts: Facts, start: datetime | None) -> tuple[Milestone, ...]:
         wanted = first + timedelta(days=number)
         on = business_day(wanted, calendars) if number < 0 else wanted
         notes = [f"moved from {wanted:%a %d %b}"] if on != wanted else []
-        notes += ["already past when this was rendered"] if on < today else []
+        notes += ["past when rendered"] if on < today else []
         found.append(Milestone(f"T{number:+d}" if number else "T-0", on, what, duty, "; ".join(notes)))
     return tuple(found)
 
@@ -210,16 +210,22 @@ def _undo_text(run: StepRun) -> str:
 
 def messages(facts: Facts, start: datetime | None) -> tuple[Message, ...]:
     """Numbered; each names the next one's time. In the window one is due at least every `comms_every_minutes`."""
-    wave, zone = facts.plan.wave, facts.settings.timezone
+    wave, zone, fenced = facts.plan.wave, facts.settings.timezone, "fence" in facts.marks
+    held = "Payments are held from C04 on, none is lost." if fenced else "Writers go on; readers move."
+    reminder = (
+        "requests in the window are answered with 503 and Retry-After" if fenced else "readers move in the window"
+    )
+    middle = "fenced and draining; count and value of what is held" if fenced else "marker set, streams draining"
+    released = "; held payments are released" if fenced else ""
     pace = timedelta(minutes=facts.settings.comms_every_minutes)
     lines: list[tuple[str, timedelta, str, str]] = [
         ("T-21", timedelta(days=-21), "customers, callers, schemes", f"{wave} will be moved in the window of section 5. What changes for you, and whom to ask."),
-        ("T-7", timedelta(days=-7), "customers, callers, schemes", f"{wave}: reminder; requests in the window are answered with 503 and Retry-After."),
+        ("T-7", timedelta(days=-7), "customers, callers, schemes", f"{wave}: reminder; {reminder}."),
         ("T-1, after the go or no-go", timedelta(days=-1), "all duties, board", f"{wave}: ruled GO or NO-GO, by the decider."),
-        ("C01", timedelta(), "all duties, board, service desk", f"{wave}: cutover begins. Payments are held from C04 on, none is lost."),
-        ("C07", pace, "all duties, service desk", f"{wave}: fenced and draining; count and value of what is held."),
+        ("C01", timedelta(), "all duties, board, service desk", f"{wave}: cutover begins. {held}"),
+        ("C07", pace, "all duties, service desk", f"{wave}: {middle}."),
         ("C13", pace * 2, "all duties, board, service desk", f"{wave}: the ruling, the latest safe rollback start, irreversible effects so far."),
-        ("C19, or R11", pace * 3, "customers, callers, schemes, board", f"{wave}: on the To-Be side (or: back on the legacy side); held payments are released."),
+        ("C19, or R11", pace * 3, "customers, callers, schemes, board", f"{wave}: on the To-Be side (or: back on the legacy side){released}."),
         ("T+1", timedelta(days=1), "board, all duties", f"{wave}: first daily reconciliation of hypercare, raw break counts first."),
     ]  # fmt: skip
     found = []
@@ -237,6 +243,8 @@ def messages(facts: Facts, start: datetime | None) -> tuple[Message, ...]:
 
 def held(facts: Facts) -> tuple[HeldChannel, ...]:
     """Where payments wait between fence and release, and what proves that none is released twice."""
+    if "fence" not in facts.marks:
+        return ()
     kinds = {facts.kind_of(item) for item in facts.plan.assets}
     lines = {
         "api": HeldChannel(

@@ -21,8 +21,8 @@ Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 7)]
 
 class Settings(BaseModel):
     """time_boxes: minutes that a person decided for a card (C04: 10); measurements go before them.
-    duties: which of the wave's roles carries out a duty. deputies, contacts: by role. fence: whether the legacy side is
-    fenced (a wave of readers may keep its writer). margin_minutes: kept free between a rollback's end and the limit.
+    duties: which of the wave's roles carries out a duty. deputies, contacts: by role. fence: whether a wave of
+    readers fences the legacy side for the switch, too (one that takes writes always does). margin_minutes: kept free between a rollback's end and the limit.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,7 +31,7 @@ class Settings(BaseModel):
     schemes: tuple[str, ...] = ("bacs", "chaps", "fps", "target")
     margin_minutes: Minutes = 60
     hypercare_days: Annotated[int, Field(ge=1, le=120)] = 14
-    fence: bool = True
+    fence: bool = False
     bridge: str = ""
     duties: dict[Duty, str] = Field(default_factory=dict)
     deputies: dict[str, str] = Field(default_factory=dict)

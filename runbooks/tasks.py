@@ -123,7 +123,13 @@ def values(facts: Facts) -> dict[str, str]:
     seen = {facts.kind_of(item) for item in facts.plan.assets}
     channels = ", ".join(text for kind, text in kinds.items() if kind in seen) or "none"
     moved = {"readers": "the readers", "feeds": "the feeds and their readers", "store": "writers and readers"}
+    behind = (
+        "A change in the stream behind the marker is NO-GO: somebody passed the fence. Roll back."
+        if "fence" in facts.marks
+        else "No marker in the stream: the runner's log says why. Changes behind it are expected, the writer goes on."
+    )
     return {
+        "behind": behind,
         "wave": facts.plan.wave,
         "tables": str(facts.tables),
         "feeds": str(len(facts.feeds)),

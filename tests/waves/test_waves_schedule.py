@@ -180,14 +180,14 @@ def test_start_to_start_and_finish_to_finish() -> None:
 
 
 def test_a_cycle_is_named() -> None:
-    with pytest.raises(BadInput, match="CW5002.*a, b"):
+    with pytest.raises(BadInput, match=r"CW5002.*a, b"):
         ordered([Task("a", None, (Link("b"),)), Task("b", None, (Link("a"),)), Task("c")])
 
 
 def test_unknown_and_double_ids_are_named() -> None:
-    with pytest.raises(BadInput, match="CW5001.*nowhere"):
+    with pytest.raises(BadInput, match=r"CW5001.*nowhere"):
         ordered([Task("a", None, (Link("nowhere"),))])
-    with pytest.raises(BadInput, match="CW5001.*twice"):
+    with pytest.raises(BadInput, match=r"CW5001.*twice"):
         ordered([Task("a"), Task("a")])
 
 

@@ -82,7 +82,7 @@ def test_an_override_replaces_the_shipped_file_and_its_versions_are_dated(tmp_pa
     ],
 )
 def test_a_broken_calendar_is_refused_by_name(text: str, cause: str) -> None:
-    with pytest.raises(BadInput, match="CW5004.*own.yaml") as caught:
+    with pytest.raises(BadInput, match=r"CW5004.*own\.yaml") as caught:
         parse_calendar(text, "own.yaml")
     assert cause in caught.value.cause
 
