@@ -142,6 +142,8 @@ def _open_breaks(ask: Questions, threshold: str) -> Measured:
     body, name, at = found
     if not isinstance(body.get("open_breaks"), int):
         return Measured("the evidence does not count its breaks", None, name, at)
+    if body.get("verdict") not in ("PASS", "FAIL"):  # what was not judged has no breaks either: never green
+        return Measured(f"{body['open_breaks']} open breaks, but the run is {body.get('verdict', '?')}", None, name, at)
     return Measured(f"{body['open_breaks']} open breaks", _at_most(str(body["open_breaks"]), threshold), name, at)
 
 

@@ -34,7 +34,8 @@ def plan(wave: WaveArgument, project: ProjectOption = None, fmt: OutputOption = 
     out.line(f"{wave}  {found.plan.title}  plan v{found.version} {found.hash[:12]} {what}  attempt {found.attempt}")
     reasons = found.plan.reasons
     rows = [(n, s.id, s.title, reasons.get(s.id, "")) for n, s in enumerate(found.plan.steps, start=1)]
-    out.table(("#", "STEP", "WHAT", "WHY HERE"), rows, right=("#",))
+    # The step's name says what a copy does: its reason is worth more than its title.
+    out.table(("#", "STEP", "WHAT, OR WHY HERE"), [(n, s, why or what) for n, s, what, why in rows], right=("#",))
     for name, text in reasons.items():
         if name.startswith("bridge:"):
             out.line(f"  {glyph('late')} bridge  {text}")
@@ -247,8 +248,9 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
     out.line(f"Runner {'alive' if runner['alive'] else 'DEAD' if runner['dead'] else 'not running'}: {runner['text']}")
     if found["doing"]:
         out.line(f"Doing  {found['doing']}{' - waits: ' + found['waiting'] if found['waiting'] else ''}")
+    width = max(len(item["name"]) for item in found["criteria"])
     for item in found["criteria"]:
-        out.line(f" {glyph(item['word']):<10} {item['name']:<16} {item['text']}")
+        out.line(f" {glyph(item['word']):<10} {item['name']:<{width}}  {item['text']}")
     if found["error"]:
         error = found["error"]
         out.line(f" last error {error.get('code', '')} {error.get('what', '')}: {error.get('cause', '')}")

@@ -48,6 +48,7 @@ PASS = {"run": "R", "verdict": "PASS", "open_breaks": 0}
         ("reconciliation.open_breaks", "2", {**PASS, "open_breaks": 2}, 0, "pass"),
         ("reconciliation.open_breaks", "none", PASS, 0, "unknown"),
         ("reconciliation.open_breaks", "0", {}, 0, "unknown"),
+        ("reconciliation.open_breaks", "0", {**PASS, "verdict": "INCONCLUSIVE"}, 0, "unknown"),
         ("feeds.complete", "all", PASS, 0, "unknown"),
         ("feeds.complete", "all", {**PASS, "feeds": [{"feed": "a", "verdict": "PASS"}]}, 0, "pass"),
         ("feeds.complete", "all", {**PASS, "feeds": {"a": {"verdict": "FAIL"}}}, 0, "fail"),
