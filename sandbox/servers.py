@@ -132,6 +132,12 @@ def status(project: Project) -> SandboxStatus:
     return SandboxStatus(project.name, layout.home, servers, supervisor.pid if supervisor else 0)
 
 
+def supervisor_pids(project: Project) -> list[int]:
+    """The supervisor's pid, whose children are the servers; empty where none runs."""
+    found = recorded(_layout(project).pid_file(SUPERVISOR))
+    return [] if found is None else [found.pid]
+
+
 def _layout(project: Project) -> Layout:
     return Layout(project.sandbox_dir.absolute())
 

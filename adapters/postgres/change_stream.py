@@ -33,6 +33,17 @@ SELECT lsn::text, xid::text, data FROM pg_logical_slot_peek_binary_changes(%s, N
 """
 
 
+def write_marker(db: Connection, text: str) -> None:
+    """A marker in the WAL, flushed: decoding reads no further than what is flushed.
+
+    PostgreSQL 17 can flush a message outside any transaction; before, a transaction of its own does it.
+    """
+    if db.info.server_version >= 170000:
+        db.execute("SELECT pg_logical_emit_message(false, %s, %s, true)", (PREFIX, text))
+    else:
+        db.execute("SELECT pg_logical_emit_message(true, %s, %s)", (PREFIX, text))
+
+
 class ChangeStream:
     """Follows one wave's slot. Thread-safe: the runner polls, an operator's request may drive it to a marker."""
 
@@ -83,7 +94,7 @@ class ChangeStream:
         """Writes a marker into the WAL and returns its text."""
         text = new_id(f"{self.wave}:")
         with translated("writing a marker"):
-            self._connection().execute("SELECT pg_logical_emit_message(false, %s, %s)", (PREFIX, text))
+            write_marker(self._connection(), text)
         return text
 
     def close(self) -> None:

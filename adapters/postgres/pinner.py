@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.postgres.change_stream import PREFIX
+from adapters.postgres.change_stream import write_marker
 from adapters.postgres.connection import connect, translated
 from cutwater.core.clock import iso, utc_now
 from cutwater.core.errors import Inconclusive
@@ -58,7 +58,7 @@ class RunnerPinner:
             snapshot, exported, lsn = row or ("", "", "")
             as_of, marker = iso(utc_now()), new_id(f"{self.wave}:pin:")
             with connect(self.dsn, f"{self.wave}/pin") as db:
-                db.execute("SELECT pg_logical_emit_message(false, %s, %s)", (PREFIX, marker))
+                write_marker(db, marker)
             answer = self._wait(self.ask("pin", {"pg_snapshot": snapshot, "marker": marker}))
             lake = {name: int(item["snapshot"]) for name, item in answer["tables"].items() if item["snapshot"]}
             position = f"snapshot {snapshot}, LSN {lsn}"

@@ -7,7 +7,7 @@ ground of a repair.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -96,10 +96,10 @@ class FoldingStream(ChangeStream):
                 state="nothing was changed",
                 next=f"cutwater wave run {self.wave}",
             )
-        where = fold_sql.window(mapping, now, ranges)
-        changes = self._count(mapping, where)
+        changes = self._count(mapping, now, ranges)
         first = not any(FOLDED in summary for _, summary in summaries(current))
         if changes:
+            where = fold_sql.window(mapping, now, ranges)
             statement = fold_sql.merge(mapping, where) if mapping.key else fold_sql.rebuild(mapping, where)
             commit_sql(spark(self.project), statement, {FOLDED: str(now), FENCE: str(fence.token)})
             current = self.catalog.load_table(mapping.target)
@@ -108,19 +108,17 @@ class FoldingStream(ChangeStream):
         snapshot = current.current_snapshot()
         return {"snapshot": str(snapshot.snapshot_id) if snapshot else "", "changes": changes}
 
-    def _count(self, mapping: TableMapping, where: str) -> int:
-        """Changes of the window, counted from the change table's files without starting Spark where there are none."""
+    def _count(self, mapping: TableMapping, now: PgSnapshot, ranges: Sequence[fold_sql.CopiedRange]) -> int:
+        """Changes of the window, counted from the change table's files: Spark is not asked where there are none."""
         from pyiceberg.expressions import GreaterThanOrEqual
 
-        table = self.catalog.load_table(mapping.changes)
-        floor = int(where.split("_xid >= ", 1)[1].split(" ", 1)[0])
-        xids = table.scan(row_filter=GreaterThanOrEqual(term="_xid", value=floor), selected_fields=("_xid",)).to_arrow()
-        if not xids.num_rows:
-            return 0
-        return int(
-            spark(self.project)
-            .sql(f"SELECT count(*) FROM {fold_sql.table(mapping.changes)} WHERE {where}")
-            .collect()[0][0]
+        floor = GreaterThanOrEqual(term="_xid", value=min(item.snapshot.xmin for item in ranges))
+        names = ["_xid", *mapping.key[:1]] if len(ranges) > 1 else ["_xid"]
+        found = self.catalog.load_table(mapping.changes).scan(row_filter=floor, selected_fields=tuple(names)).to_arrow()
+        keys = found[names[1]].to_pylist() if len(ranges) > 1 else [None] * found.num_rows
+        return sum(
+            now.sees(xid) and not fold_sql.range_of(key, ranges).snapshot.sees(xid)
+            for xid, key in zip(found["_xid"].to_pylist(), keys, strict=True)
         )
 
 

@@ -24,6 +24,13 @@ class CopiedRange:
     snapshot: PgSnapshot
 
 
+def range_of(key: int | None, ranges: Sequence[CopiedRange]) -> CopiedRange:
+    """The range that a key was copied in; the same rule as the CASE of `window`."""
+    if key is None:
+        return ranges[-1]
+    return next((item for item in ranges[:-1] if item.upper is not None and key < item.upper), ranges[-1])
+
+
 def quoted(name: str) -> str:
     """A Spark identifier."""
     return "`" + name.replace("`", "``") + "`"

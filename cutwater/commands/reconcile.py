@@ -59,7 +59,7 @@ def settings_of(project: Project) -> ReconcileOptions:
     """reconcile.yaml of the project, else the strict defaults; BadInput CW4007 names the place of a mistake."""
     import yaml
 
-    path = project.root / SETTINGS
+    path = project.files_dir / SETTINGS
     if not path.is_file():
         return ReconcileOptions()
     try:

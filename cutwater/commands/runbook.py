@@ -50,7 +50,7 @@ class Rendered:
 
 def collect(project: Project, wave: str, store: Store, clock: Clock = utc_now) -> Facts:
     """Everything that the runbook of a wave is made from. Raises BadInput CW3009 where it was not planned."""
-    wave_path(project.root, wave)  # refuses what is no name of a wave
+    wave_path(project.files_dir, wave)  # refuses what is no name of a wave
     history = history_of(store, wave)
     plan = current_plan(store, history)
     now = clock()
@@ -66,8 +66,8 @@ def collect(project: Project, wave: str, store: Store, clock: Clock = utc_now) -
         evidence=newest.body if newest else {},
         approvals=store.approvals.of(plan.hash),
         estate=store.snapshots.latest(),
-        settings=load_settings(project.root, wave),
-        calendars=load_calendars(project.root / "calendars"),
+        settings=load_settings(project.files_dir, wave),
+        calendars=load_calendars(project.files_dir / "calendars"),
         journal=store.journal.head(),
     )
 

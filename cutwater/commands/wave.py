@@ -51,7 +51,7 @@ def snapshot_of(store: Store) -> Snapshot:
 
 def plan_wave(project: Project, wave: str) -> Planned:
     """Plans a wave from its file and the latest inventory, and saves the plan under its hash."""
-    document = load_wave(project.root, wave)
+    document = load_wave(project.files_dir, wave)
     with open_store(project.state_url) as store:
         history = history_of(store, wave)
         plan = make_plan(document, snapshot_of(store))
@@ -100,9 +100,9 @@ def check_current(project: Project, store: Store, plan: Plan) -> None:
         return
     if names := drifted(plan, snapshot):
         raise refuse_drift(plan, names)
-    if not wave_path(project.root, plan.wave).is_file():
+    if not wave_path(project.files_dir, plan.wave).is_file():
         return
-    now = make_plan(load_wave(project.root, plan.wave), snapshot)
+    now = make_plan(load_wave(project.files_dir, plan.wave), snapshot)
     if now.hash != plan.hash:
         given = len(store.approvals.of(plan.hash))
         raise Refused(

@@ -28,7 +28,7 @@ FAULTS = {
             "nothing to undo: the second event has the key and the content of the first, which proves it a duplicate",
         ),
         Fault("late-status", events.late_status, events.publish_late_status, "STATUS_MISMATCH"),
-        Fault("missing-file-line", feeds.missing_file_line, feeds.redeliver_file, "PARSE_FAILURE"),
+        Fault("missing-file-line", feeds.missing_file_line, feeds.redeliver_file, "MISSING_IN_TARGET"),
         Fault("sequence-gap", feeds.sequence_gap, feeds.deliver_message, "SEQUENCE_GAP"),
     )
 }
