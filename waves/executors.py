@@ -186,6 +186,11 @@ class LiveExecutor:
             todo.append(item)
             self.host.tell("effect.waiting", step=spec.id, effect=effect.id, reason=error.what)
             return None
+        return self._failed(spec, item, error, todo)
+
+    def _failed(self, spec: StepSpec, item: Try, error: CutwaterError, todo: deque[Try]) -> CutwaterError | None:
+        """Puts it back for another try, or returns the error that ends the step."""
+        effect = item.effect
         item.failed += 1
         again = isinstance(error, Unavailable) and item.failed < self.retry.tries
         delay = self.retry.delay(item.failed) if again else 0.0

@@ -179,30 +179,18 @@ def _steps(
         steps.append(StepSpec("feeds", "feeds", f"Tap {len(feeds)} feeds and catch up", ("prepare",), "engine", params))
         reasons["feeds"] = "the event store begins with what the feeds still hold"
         flows.append("feeds")
-    steps.append(
-        StepSpec(
-            "dual_run",
-            "dual_run",
-            "Both sides process the same input",
-            tuple(flows) or ("prepare",),
-            "engine",
-            {"grace_seconds": options.grace_seconds},
-        )
-    )
-    for gate in gates:
-        steps.append(
-            StepSpec(
-                f"gate:{gate.id}",
-                "gate",
-                f"Gate: {gate.title or gate.query}",
-                ("dual_run",),
-                "migration-lead",
-                {"gate": gate.id},
-            )
-        )
-    roles = list(spec.approving_roles)
-    needs = tuple(f"gate:{gate.id}" for gate in gates)
-    steps.append(
-        StepSpec("approval", "approval", "Approve this plan for the cutover", needs, "migration-lead", {"roles": roles})
-    )
-    return tuple(steps)
+    grace = {"grace_seconds": document.spec.options.grace_seconds}
+    needs = tuple(flows) or ("prepare",)
+    steps.append(StepSpec("dual_run", "dual_run", "Both sides process the same input", needs, "engine", grace))
+    return (*steps, *_decisions(document, gates))
+
+
+def _decisions(document: WaveDocument, gates: Sequence[GateSpec]) -> list[StepSpec]:
+    """What people decide on: the gates over the dual run, then the approval."""
+    who = "migration-lead"
+    steps = [
+        StepSpec(f"gate:{item.id}", "gate", f"Gate: {item.title or item.query}", ("dual_run",), who, {"gate": item.id})
+        for item in gates
+    ]
+    needs, roles = tuple(step.id for step in steps), list(document.spec.approving_roles)
+    return [*steps, StepSpec("approval", "approval", "Approve this plan for the cutover", needs, who, {"roles": roles})]

@@ -141,13 +141,7 @@ def run_wave(
         watch = Watch(project, store, plan, fence, to, clock)
         stack.callback(watch.close)
         wake = threading.Event()
-        machine = Machine(
-            stack.enter_context(ThreadPoolExecutor(EFFECT_THREADS, "effect")),
-            stack.enter_context(ThreadPoolExecutor(SERVICE_THREADS, "service")),
-            time.monotonic,
-            wake.wait,
-            clock,
-        )
+        machine = _machine(stack, wake, clock)
         engine = Engine(
             store,
             plan,
@@ -171,6 +165,12 @@ def run_wave(
         engine.append("run.started", {"pid": os.getpid(), "to": to})
         watch.beat()
         return _live(engine, to)
+
+
+def _machine(stack: ExitStack, wake: threading.Event, clock: Clock) -> Machine:
+    effects = stack.enter_context(ThreadPoolExecutor(EFFECT_THREADS, "effect"))
+    services = stack.enter_context(ThreadPoolExecutor(SERVICE_THREADS, "service"))
+    return Machine(effects, services, time.monotonic, wake.wait, clock)
 
 
 def _live(engine: Engine, to: str) -> int:
