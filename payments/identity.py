@@ -10,12 +10,31 @@ import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from hashlib import sha256
+from typing import TypedDict, Unpack
 
 from cutwater.core.clock import iso
 from cutwater.core.money import Money
 from payments.model import EventKind, PaymentEvent
 
 _encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
+
+class Told(TypedDict, total=False):
+    """What a message may say of a payment, apart from its identity; see payments.model.PaymentEvent."""
+
+    end_to_end_id: str | None
+    instruction_id: str | None
+    amount: Money | None
+    value_date: date | None
+    status: str | None
+    reason: str | None
+    reporter: str | None
+    event_time: datetime | None
+    debtor_account: str | None
+    creditor_account: str | None
+    batch_id: str | None
+
+
 NOT_PROVIDED = frozenset({"", "NOTPROVIDED", "NONREF", "NOREF"})
 
 
@@ -63,18 +82,8 @@ def make_event(
     key: str = "",
     fallback: str = "",
     uetr: str | None = None,
-    end_to_end_id: str | None = None,
-    instruction_id: str | None = None,
-    amount: Money | None = None,
-    value_date: date | None = None,
-    status: str | None = None,
-    reason: str | None = None,
-    reporter: str | None = None,
-    event_time: datetime | None = None,
-    debtor_account: str | None = None,
-    creditor_account: str | None = None,
-    batch_id: str | None = None,
     extra: Mapping[str, str] | None = None,
+    **told: Unpack[Told],
 ) -> PaymentEvent:
     """Builds an event with its key, hash and payment key.
 
@@ -83,84 +92,44 @@ def make_event(
     """
     uetr = uetr.lower() if uetr else None
     own = key or join_key(family, sender, message_id, ordinal)
+    payment = uetr or fallback
+    if not payment:
+        reference, day, amount = told.get("instruction_id"), told.get("value_date"), told.get("amount")
+        payment = payment_key(None, sender, reference, day, amount, join_key("event", own))
     return PaymentEvent(
-        own,
-        content_hash(
-            family,
-            kind,
-            uetr,
-            end_to_end_id,
-            instruction_id,
-            amount,
-            value_date,
-            status,
-            reason,
-            reporter,
-            event_time,
-            debtor_account,
-            creditor_account,
-            batch_id,
-            extra,
-        ),
-        family,
-        kind,
-        sender,
-        message_id,
-        ordinal,
-        (uetr or fallback) or payment_key(None, sender, instruction_id, value_date, amount, join_key("event", own)),
-        uetr,
-        end_to_end_id,
-        instruction_id,
-        amount,
-        value_date,
-        status,
-        reason,
-        reporter,
-        event_time,
-        debtor_account,
-        creditor_account,
-        batch_id,
-        dict(extra) if extra else {},
+        event_key=own,
+        content_hash=content_hash(family, kind, uetr, told, extra),
+        family=family,
+        kind=kind,
+        sender=sender,
+        message_id=message_id,
+        ordinal=ordinal,
+        payment_key=payment,
+        uetr=uetr,
+        extra=dict(extra) if extra else {},
+        **told,
     )
 
 
-def content_hash(
-    family: str,
-    kind: EventKind,
-    uetr: str | None,
-    end_to_end_id: str | None,
-    instruction_id: str | None,
-    amount: Money | None,
-    value_date: date | None,
-    status: str | None,
-    reason: str | None,
-    reporter: str | None,
-    event_time: datetime | None,
-    debtor_account: str | None,
-    creditor_account: str | None,
-    batch_id: str | None,
-    extra: Mapping[str, str] | None,
-) -> str:
+def content_hash(family: str, kind: EventKind, uetr: str | None, told: Told, extra: Mapping[str, str] | None) -> str:
     """SHA-256 (hex) of the canonical content: all that the event says, without its key, channel and receive time."""
-    return sha256(
-        _encode(
-            [
-                family,
-                kind,
-                uetr,
-                end_to_end_id,
-                instruction_id,
-                amount.currency if amount else None,
-                f"{amount.amount:.5f}" if amount else None,
-                value_date.isoformat() if value_date else None,
-                status,
-                reason,
-                reporter,
-                iso(event_time) if event_time else None,
-                debtor_account,
-                creditor_account,
-                batch_id,
-                extra or None,
-            ]
-        ).encode("ascii")
-    ).hexdigest()
+    amount, day, at = told.get("amount"), told.get("value_date"), told.get("event_time")
+    content = [
+        family,
+        kind,
+        uetr,
+        told.get("end_to_end_id"),
+        told.get("instruction_id"),
+        amount.currency if amount else None,
+        f"{amount.amount:.5f}" if amount else None,
+        day.isoformat() if day else None,
+        told.get("status"),
+        told.get("reason"),
+        told.get("reporter"),
+        iso(at) if at else None,
+        told.get("debtor_account"),
+        told.get("creditor_account"),
+        told.get("batch_id"),
+        extra or None,
+    ]
+    return sha256(_encode(content).encode("ascii")).hexdigest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from waves.ports import Fence
 
+_TRIES = 3
 Parse = Callable[[Delivery], Parsed]
 
 
@@ -42,7 +43,6 @@ class _State:
     positions: dict[str, Position]
     # Limit of this version: every event key of the lake is held in memory (about 300 bytes each).
     known: dict[str, str]
-    totals: dict[str, int] = field(default_factory=dict)
 
 
 class FeedStore:
@@ -70,15 +70,33 @@ class FeedStore:
         return {name: item.snapshot_id if item else None for name, item in found.items()}
 
     def take(self, deliveries: Sequence[Delivery], positions: Mapping[str, Position], fence: Fence) -> Intake:
-        """Takes one batch in. positions: behind `deliveries`, per stream of this batch.
+        """Takes one batch in. positions: behind `deliveries`, for every stream of the tap.
 
-        Raises LeaseHeld where a later token has written, Unavailable where another writer came first (poll again).
+        Raises LeaseHeld where a later token has written, Unavailable where the lake does not answer or another writer
+        came first; what was begun is finished at the next call of `positions`.
         """
-        state = self._state
-        if state is None:
-            raise Unavailable("CW3304", "the feed store is not open", next="poll again")
         ordered = in_order(deliveries)
         parsed = [self._parse(item) for item in ordered]  # before anything is written: a registry may be away
+        state = self._open(tuple(positions), fence)
+        begin = state.positions
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._write(state, ordered, parsed, positions, fence)
+            except _Lost as lost:
+                # Another tap or a compaction was quicker. Where nothing of ours is in yet, the batch still fits.
+                state = self._open(tuple(positions), fence)
+                if lost.begun or not left or state.positions != begin:
+                    raise lost.error from lost
+        raise AssertionError("unreachable")
+
+    def _write(
+        self,
+        state: _State,
+        ordered: list[Delivery],
+        parsed: list[Parsed],
+        positions: Mapping[str, Position],
+        fence: Fence,
+    ) -> Intake:
         at = self._clock()
         result = take_in(ordered, parsed, state.known, at)
         merged = {**state.positions, **positions}
@@ -88,13 +106,11 @@ class FeedStore:
             "cutwater.stream": ",".join(sorted({item.stream for item in ordered})),
             "cutwater.position": json.dumps({name: _mark(value) for name, value in sorted(merged.items())}),
         }
-        state.totals.clear()
         self._state = None  # until every commit has gone through, the lake is to be asked again
         self._append(state.tables[RAW_MESSAGE.name], RAW_MESSAGE, result.raw, about)
         self._derived(state.tables, result, tag)
-        state.batch, state.positions = state.batch + 1, merged
+        self._state = replace(state, batch=state.batch + 1, positions=merged)
         state.known.update(result.new_keys)
-        self._state = state
         return result
 
     def _derived(self, tables: Mapping[str, Table], result: Intake, tag: dict[str, str]) -> None:
@@ -107,8 +123,18 @@ class FeedStore:
                 self._append(tables[spec.name], spec, columns, tag)
 
     def _open(self, streams: Sequence[str], fence: Fence) -> _State:
-        if self._state is not None:
-            return self._state
+        from sqlalchemy.exc import SQLAlchemyError
+
+        if self._state is None:
+            try:
+                self._state = self._read(streams, fence)
+            except _Lost as lost:
+                raise lost.error from lost
+            except (SQLAlchemyError, OSError) as error:
+                raise _unwritten("CW3310", "the lake could not be read", error, True) from error
+        return self._state
+
+    def _read(self, streams: Sequence[str], fence: Fence) -> _State:
         tables = open_tables(self._catalog)
         raw, decided = (newest_tag(tables[name], self._tap) for name in (RAW_MESSAGE.name, RAW_INTAKE.name))
         _check_fence(raw, fence)
@@ -118,8 +144,7 @@ class FeedStore:
         positions.update(
             taken_names(tables[RAW_MESSAGE.name], [name for name in streams if not name.startswith("kafka:")])
         )
-        self._state = _State(tables, raw.batch if raw else 0, positions, known_keys(tables[PAYMENT_EVENT.name]))
-        return self._state
+        return _State(tables, raw.batch if raw else 0, positions, known_keys(tables[PAYMENT_EVENT.name]))
 
     def _finish(self, tables: Mapping[str, Table], raw: Tag, fence: Fence) -> None:
         """Derives the interrupted batch again from raw.message and writes what is missing of it, with its own time."""
@@ -146,23 +171,43 @@ class FeedStore:
 
     def _append(self, table: Table, spec: TableSpec, columns: Columns, properties: dict[str, str]) -> None:
         from pyiceberg.exceptions import CommitFailedException
+        from sqlalchemy.exc import SQLAlchemyError
 
+        begun = spec is not RAW_MESSAGE
         try:
             table.append(to_arrow(spec, columns), snapshot_properties=properties)
         except CommitFailedException as error:
-            raise Unavailable(
-                "CW3304",
-                f"another writer changed {spec.name} first",
-                cause=str(error)[:200],
-                state="nothing of this commit is in the lake; what is missing of the batch follows at the next poll",
-                next="poll again",
+            raise _Lost(
+                _unwritten("CW3304", f"another writer changed {spec.name} first", error, begun), begun
             ) from error
+        except (SQLAlchemyError, OSError) as error:
+            raise _unwritten("CW3310", f"{spec.name} could not be written", error, True) from error
+
+
+class _Lost(Exception):
+    """A commit came second. begun: raw.message of the batch is in already."""
+
+    def __init__(self, error: Unavailable, begun: bool) -> None:
+        super().__init__(str(error))
+        self.error, self.begun = error, begun
+
+
+def _unwritten(code: str, what: str, error: Exception, begun: bool) -> Unavailable:
+    return Unavailable(
+        code,
+        what,
+        cause=str(getattr(error, "orig", None) or error).strip().partition("\n")[0][:200],
+        state="what is missing of the batch is written at the next poll, nothing twice"
+        if begun
+        else "nothing of the batch is in the lake; it is taken at the next poll",
+        next="the runner polls again by itself; cutwater doctor where it does not pass",
+    )
 
 
 def _check_fence(raw: Tag | None, fence: Fence) -> None:
     if raw is not None and raw.wave == fence.wave and raw.token > fence.token:
         raise LeaseHeld(
-            "CW3301",
+            "CW3309",
             f"a later runner of wave {fence.wave} has written the feeds",
             cause=f"its token is {raw.token}, ours {fence.token}",
             state="nothing was written by this runner",
@@ -172,7 +217,8 @@ def _check_fence(raw: Tag | None, fence: Fence) -> None:
 
 def _mark(position: Position) -> Position:
     """What the snapshot carries: offsets in full, of names the number (raw.message's own rows are the list)."""
-    return {"names": len(position["names"])} if "names" in position else position
+    names = position.get("names")
+    return {"names": len(names)} if isinstance(names, dict) else position
 
 
 def _without(columns: Columns, name: str, present: Any) -> Columns:

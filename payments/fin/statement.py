@@ -61,8 +61,7 @@ class _Lines:
         place = f":61:[{len(self.events) + 1}]"
         match = _LINE.fullmatch(line)
         if match is None:
-            self._findings.error("statement_line", place, "the line is not readable")
-            return
+            return self._findings.error("statement_line", place, "the line is not readable")
         amount = money(match["amount"], self._currency, place, self._findings, comma=True)
         mark = match["mark"].removeprefix("E")
         # RC takes a credit back, so it debits; RD takes a debit back, so it credits.
@@ -71,20 +70,12 @@ class _Lines:
         if amount is not None and not expected:
             self.signed.append(amount.amount if direction == "CRDT" else -amount.amount)
         value_date = fin_date(match["value"], place, self._findings)
-        extra = {"CdtDbtInd": direction, ":61:type": match["type"]}
-        for name, found in (("funds", match["funds"]), ("details", match["details"])):
-            if found:
-                extra[f":61:{name}"] = found
-        if mark.startswith("R"):
-            extra["RvslInd"] = "true"
-        if match["entry"]:
-            extra["BookgDt"] = _booking(match["entry"], value_date, place, self._findings)
-        if note:
-            extra[":86:"] = note
-        reference = match["reference"].strip()
-        servicer = (match["servicer"] or "").strip()
-        if servicer:
-            extra["AcctSvcrRef"] = servicer
+        reference, servicer = match["reference"].strip(), (match["servicer"] or "").strip()
+        extra = {
+            "CdtDbtInd": direction,
+            ":61:type": match["type"],
+            **self._extra(match, servicer, value_date, note, place),
+        }
         told = _REFERENCE.search(note)
         self.events.append(
             self._keys.entry(
@@ -101,12 +92,26 @@ class _Lines:
                 amount=amount,
                 value_date=value_date,
                 status="INFO" if expected else "BOOK",
-                debtor_account=self._account or None if direction == "DBIT" else None,
-                creditor_account=self._account or None if direction == "CRDT" else None,
+                debtor_account=self._account if direction == "DBIT" else None,
+                creditor_account=self._account if direction == "CRDT" else None,
                 batch_id=self._id or None,
                 extra=extra,
             )
         )
+
+    def _extra(
+        self, match: re.Match[str], servicer: str, value_date: date | None, note: str, place: str
+    ) -> dict[str, str]:
+        booked = _booking(match["entry"], value_date, place, self._findings) if match["entry"] else ""
+        found = {
+            ":61:funds": match["funds"],
+            ":61:details": match["details"],
+            "RvslInd": "true" if match["mark"].startswith("R") else "",
+            "BookgDt": booked,
+            ":86:": note,
+            "AcctSvcrRef": servicer,
+        }
+        return {name: value for name, value in found.items() if value}
 
 
 def _balance(pairs: list[tuple[str, str]], tags: tuple[str, str], findings: Findings) -> tuple[str, Decimal] | None:

@@ -41,16 +41,13 @@ def events(message: Message) -> list[PaymentEvent]:
             found.append(_event(report, entry, index, len(found) + 1))
         if name == "Stmt":
             _balance(report, element)
-        message.control[f"{report.place}.entries.actual"] = str(len(children(element, "Ntry")))
         stated = look(report.values, "TxsSummry/TtlNtries/NbOfNtries")
-        if stated:
-            message.control[f"{report.place}.entries.stated"] = stated
-            if stated.strip() != message.control[f"{report.place}.entries.actual"]:
-                message.findings.warn(
-                    "control_total",
-                    f"{report.place}/TxsSummry/TtlNtries/NbOfNtries",
-                    f"stated {stated[:20]}, actual {message.control[f'{report.place}.entries.actual']}",
-                )
+        message.check(
+            f"{report.place}.entries",
+            stated,
+            len(children(element, "Ntry")),
+            f"{report.place}/TxsSummry/TtlNtries/NbOfNtries",
+        )
     if not children(message.body, name):
         message.findings.error("no_report", name, f"the message holds no {name}")
     return found

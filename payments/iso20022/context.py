@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from payments.iso20022.xml import Element
-from payments.values import Findings
+from payments.values import Findings, check_total
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,7 @@ class Message:
     group: dict[str, str]
     findings: Findings
     control: dict[str, str]
+
+    def check(self, name: str, stated: str | None, actual: Decimal | int, place: str) -> None:
+        """Records a control total, stated and actual; see payments.values.check_total."""
+        check_total(self.control, name, stated, actual, place, self.findings)

@@ -6,7 +6,7 @@ from payments.identity import bic11, make_event
 from payments.iso20022.context import Message
 from payments.iso20022.xml import Element, account, agent, children, leaves, look, take
 from payments.model import EventKind, PaymentEvent
-from payments.values import add, check_total, iso_date, iso_time, money
+from payments.values import add, iso_date, iso_time, money
 
 
 def events(message: Message) -> list[PaymentEvent]:
@@ -20,15 +20,10 @@ def events(message: Message) -> list[PaymentEvent]:
     ]
     amounts = [item.amount.amount for item in found if item.amount is not None]
     group = message.group
-    check_total(message.control, "NbOfTxs", group.get("GrpHdr/NbOfTxs"), len(found), "GrpHdr/NbOfTxs", message.findings)
-    check_total(
-        message.control, "CtrlSum", group.get("GrpHdr/CtrlSum"), add(amounts), "GrpHdr/CtrlSum", message.findings
-    )
-    total = group.get("GrpHdr/TtlIntrBkSttlmAmt")
-    if total:
-        check_total(
-            message.control, "TtlIntrBkSttlmAmt", total, add(amounts), "GrpHdr/TtlIntrBkSttlmAmt", message.findings
-        )
+    message.check("NbOfTxs", group.get("GrpHdr/NbOfTxs"), len(found), "GrpHdr/NbOfTxs")
+    message.check("CtrlSum", group.get("GrpHdr/CtrlSum"), add(amounts), "GrpHdr/CtrlSum")
+    if total := group.get("GrpHdr/TtlIntrBkSttlmAmt"):
+        message.check("TtlIntrBkSttlmAmt", total, add(amounts), "GrpHdr/TtlIntrBkSttlmAmt")
     if not found:
         message.findings.warn("no_transactions", "CdtTrfTxInf", "the message holds no transaction")
     return found

@@ -9,61 +9,33 @@ from payments.identity import bic11, make_event
 from payments.iso20022.context import Message
 from payments.iso20022.xml import Element, account, agent, children, leaves, look, take
 from payments.model import EventKind, PaymentEvent
-from payments.values import add, check_total, iso_date, iso_time, money
+from payments.values import add, iso_date, iso_time, money
 
 
 def events(message: Message) -> list[PaymentEvent]:
     """All transactions over all PmtInf; the ordinal counts through the message."""
     found: list[PaymentEvent] = []
-    amounts: list[Decimal] = []
     sender = _sender(message)
-    count = 0
     for number, info in enumerate(children(message.body, "PmtInf"), 1):
         values = leaves(info, frozenset({"CdtTrfTxInf"}))
-        batch = look(values, "PmtInfId") or ""
-        inside: list[Decimal] = []
-        transactions = children(info, "CdtTrfTxInf")
-        for transaction in transactions:
-            count += 1
-            event = _event(message, sender, values, batch, transaction, count)
-            if event.amount is not None:
-                inside.append(event.amount.amount)
-            found.append(event)
+        begin = len(found)
+        for transaction in children(info, "CdtTrfTxInf"):
+            found.append(_event(message, sender, values, transaction, len(found) + 1))
         place = f"PmtInf[{number}]"
-        check_total(
-            message.control,
-            f"{place}.NbOfTxs",
-            values.get("NbOfTxs"),
-            len(transactions),
-            f"{place}/NbOfTxs",
-            message.findings,
-        )
-        check_total(
-            message.control,
-            f"{place}.CtrlSum",
-            values.get("CtrlSum"),
-            add(inside),
-            f"{place}/CtrlSum",
-            message.findings,
-        )
-        amounts.extend(inside)
-    check_total(
-        message.control, "NbOfTxs", message.group.get("GrpHdr/NbOfTxs"), count, "GrpHdr/NbOfTxs", message.findings
-    )
-    check_total(
-        message.control,
-        "CtrlSum",
-        message.group.get("GrpHdr/CtrlSum"),
-        add(amounts),
-        "GrpHdr/CtrlSum",
-        message.findings,
-    )
+        message.check(f"{place}.NbOfTxs", values.get("NbOfTxs"), len(found) - begin, f"{place}/NbOfTxs")
+        message.check(f"{place}.CtrlSum", values.get("CtrlSum"), _sum(found[begin:]), f"{place}/CtrlSum")
+    message.check("NbOfTxs", message.group.get("GrpHdr/NbOfTxs"), len(found), "GrpHdr/NbOfTxs")
+    message.check("CtrlSum", message.group.get("GrpHdr/CtrlSum"), _sum(found), "GrpHdr/CtrlSum")
     # CtrlSum ignores the currency: the sums that mean something are kept beside it.
     for currency, value in totals(item.amount for item in found if item.amount is not None).items():
         message.control[f"sum.{currency}.actual"] = f"{value:f}"
-    if not count:
+    if not found:
         message.findings.warn("no_transactions", "PmtInf", "the message holds no transaction")
     return found
+
+
+def _sum(found: list[PaymentEvent]) -> Decimal:
+    return add([item.amount.amount for item in found if item.amount is not None])
 
 
 def _sender(message: Message) -> str:
@@ -73,9 +45,7 @@ def _sender(message: Message) -> str:
     return message.header.sender or (bic11(bic) if bic else named or "")
 
 
-def _event(
-    message: Message, sender: str, info: dict[str, str], batch: str, element: Element, ordinal: int
-) -> PaymentEvent:
+def _event(message: Message, sender: str, info: dict[str, str], element: Element, ordinal: int) -> PaymentEvent:
     place = f"CdtTrfTxInf[{ordinal}]"
     values = leaves(element)
     shared = dict(info)
@@ -103,6 +73,6 @@ def _event(
         event_time=iso_time(message.group.get("GrpHdr/CreDtTm"), "GrpHdr/CreDtTm", message.findings),
         debtor_account=account(shared, "DbtrAcct"),
         creditor_account=account(values, "CdtrAcct"),
-        batch_id=batch or None,
+        batch_id=look(info, "PmtInfId"),
         extra=values,
     )
