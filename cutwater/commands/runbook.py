@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutwater.commands.wave import services_of
+from cutwater.commands.wave_status import services_of
 from cutwater.core.clock import Clock, utc_now
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput
