@@ -133,7 +133,10 @@ def carry_over(
             continue
         closed = item.asset in judged
         result[item.id] = replace(item, state=CLOSED, run=run, reason=f"not found by {run}") if closed else item
-    return sorted(result.values(), key=lambda item: (item.state, item.cls.value, item.asset, item.key, item.field))
+    order = {OPEN: 0, EXPLAINED: 1, CLOSED: 2}
+    return sorted(
+        result.values(), key=lambda item: (order[item.state], item.cls.value, item.asset, item.key, item.field)
+    )
 
 
 def add_money(total: dict[str, Decimal], amounts: Mapping[str, str]) -> None:

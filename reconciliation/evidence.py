@@ -48,7 +48,12 @@ def document(result: RunResult, frame: Frame) -> dict[str, Any]:
         "as_of": result.as_of,
         "started_at": iso(result.started_at),
         "finished_at": iso(now),
-        "pins": {"source": result.source_pin, "target": result.target_pin, "lake": result.lake_pins},
+        "pins": {
+            "source": result.source_pin,
+            "target": result.target_pin,
+            "snapshots": result.snapshots,
+            "lake": result.lake_pins,
+        },
         "scope": scope(result),
         "open_breaks": len(opened),
         "value_at_risk": {
@@ -91,17 +96,34 @@ def document(result: RunResult, frame: Frame) -> dict[str, Any]:
 
 def reasons(result: RunResult) -> list[str]:
     """Why the verdict is what it is, worst first."""
-    told = []
-    if result.open_breaks:
-        told.append(f"{len(result.open_breaks)} open break{'s' * (len(result.open_breaks) != 1)}")
-    gaps = [item for item in result.not_checked if not item.declared]
-    told += [f"not checked: {item.what}: {item.why}" for item in gaps]
+    groups: dict[tuple[str, str], list[Break]] = {}
+    for item in result.open_breaks:
+        groups.setdefault((item.cls.value, item.asset.removeprefix("postgres:")), []).append(item)
+    told = [_told(cls, asset, items) for (cls, asset), items in sorted(groups.items(), key=_gravest)]
+    gaps: dict[str, list[str]] = {}
+    for gap in result.not_checked:
+        if not gap.declared:
+            gaps.setdefault(gap.why, []).append(gap.what)
+    told += [f"not checked: {', '.join(names)}: {why}" for why, names in gaps.items()]
     if not result.self_check.passed:
         told.append(f"self-check: {result.self_check.bound}")
         told += [f"self-check missed {item}" for item in result.self_check.missed[:5]]
     if result.verdict is Verdict.PASS:
         told.append("every row, message and expectation in scope was checked at stated points and agrees")
     return told
+
+
+def _told(cls: str, asset: str, items: Sequence[Break]) -> str:
+    """`2 MISSING_IN_TARGET in payhub.payment, GBP 18.00 at risk`, with the key of a single one."""
+    one = f": {items[0].key}" if len(items) == 1 else ""
+    risk = ", ".join(f"{currency} {amount:,f}" for currency, amount in money_at_risk(items).items() if amount)
+    return f"{len(items)} {cls} in {asset}{one}" + (f", {risk} at risk" if risk else "")
+
+
+def _gravest(group: tuple[tuple[str, str], list[Break]]) -> tuple[bool, int, str]:
+    """Money first, then numbers."""
+    (cls, _), items = group
+    return not any(item.gross for item in items), -len(items), cls
 
 
 def scope(result: RunResult) -> list[dict[str, Any]]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from cutwater.core.money import EXACT
 from inventory.model import TableMapping
 from reconciliation.dialect import summed
 from reconciliation.digests import combine
-from reconciliation.encoding import compared, reader_of
+from reconciliation.encoding import Kind, compared, reader_of
 from reconciliation.ports import BucketDigest
 
 
@@ -29,11 +30,15 @@ def rows_from(mapping: TableMapping, rows: Sequence[tuple[Any, ...]]) -> Iterato
 
 
 def totals_from(mapping: TableMapping, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
-    """(currency, rows, sums...) as {"rows", "rows_by_currency", "sums": {column: {currency: Decimal}}}."""
+    """(currency, rows, sums...) as {"rows", "rows_by_currency", "sums": {column: {currency: Decimal}}}.
+
+    Whole numbers are counts and references, no money: their sums stand under no currency.
+    """
     sums: dict[str, dict[str, Decimal]] = {item.name: {} for item in summed(mapping)}
     counts: dict[str, int] = {}
     for currency, count, *values in sorted(rows):
         counts[str(currency)] = int(count)
         for item, value in zip(summed(mapping), values, strict=True):
-            sums[item.name][str(currency)] = Decimal(0) if value is None else Decimal(value)
+            by = "" if item.kind is Kind.INT else str(currency)
+            sums[item.name][by] = EXACT.add(sums[item.name].get(by, Decimal(0)), Decimal(value or 0))
     return {"rows": sum(counts.values()), "rows_by_currency": counts, "sums": sums}

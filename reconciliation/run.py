@@ -46,6 +46,7 @@ class RunResult:
     as_of: str = ""
     source_pin: str = ""
     target_pin: str = ""
+    snapshots: dict[str, str] = field(default_factory=dict)
     lake_pins: dict[str, str] = field(default_factory=dict)
     tables: list[TableResult] = field(default_factory=list)
     feeds: list[FeedResult] = field(default_factory=list)
@@ -86,10 +87,12 @@ def reconcile(
     """Runs all levels and gives one verdict. Never raises for what a side cannot answer."""
     result = RunResult(options.run, wave, options.clock())
     rows: dict[str, list[Mapping[str, Any]]] = {}
-    with _timed(result, "tables"):
+    started = time.monotonic()
+    with _timed(result, "pin and tables"):
         try:
             with pinner.pinned(mappings) as pair:
                 _note_pins(result, pair)
+                result.seconds["pin"] = round(time.monotonic() - started, 3)
                 _tables(result, mappings, source, target, pair, options)
                 rows = read_rows(options.settings, mappings, feeds, source, pair)
         except CutwaterError as error:
@@ -193,6 +196,7 @@ def _judged(result: RunResult) -> frozenset[str]:
 def _note_pins(result: RunResult, pair: PinnedPair) -> None:
     result.as_of = pair.as_of or iso(result.started_at)
     result.source_pin = f"{pair.source.kind} {pair.source.position}"
+    result.snapshots = {name: str(number) for name, number in sorted(pair.target.handle.get("snapshots", {}).items())}
     result.target_pin = f"{pair.target.kind} {pair.target.position}"
 
 

@@ -100,7 +100,10 @@ class LakeFeedView:
             f"epoch_us(event_time), message_id FROM {self._at(EVENTS)} WHERE stream IN ({places}) AND kind = ?"
         )
         rows = self.reader.query(query, [*streams, kind])
-        return [LakeEvent(*row[:5], _instant(row[5]), row[6]) for row in rows]
+        return [
+            LakeEvent(uetr, instruction, status, amount, currency, _instant(micros), message)
+            for uetr, instruction, status, amount, currency, micros, message in rows
+        ]
 
     def _at(self, name: str) -> str:
         if name not in self._pins:

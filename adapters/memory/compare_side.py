@@ -12,7 +12,7 @@ from cutwater.core.errors import Inconclusive
 from inventory.model import TableMapping
 from reconciliation.dialect import currency_column, summed
 from reconciliation.digests import bucket_of, digests_of
-from reconciliation.encoding import encode_row, key_fields
+from reconciliation.encoding import Kind, encode_row, key_fields
 from reconciliation.ports import BucketDigest, Pin, TableSide
 
 
@@ -32,12 +32,15 @@ class MemorySide:
     def totals(self, mapping: TableMapping, pin: Pin) -> dict[str, Any]:
         by = currency_column(mapping)
         counts: dict[str, int] = defaultdict(int)
-        sums: dict[str, dict[str, Decimal]] = {item.name: {} for item in summed(mapping)}
+        columns = summed(mapping)
+        sums: dict[str, dict[str, Decimal]] = {item.name: {} for item in columns}
         for row in self._rows(mapping):
             currency = (row[by] or "") if by else ""
             counts[currency] += 1
-            for name, found in sums.items():
-                found[currency] = found.get(currency, Decimal(0)) + Decimal(row[name] or 0)
+            for item in columns:
+                by_currency = "" if item.kind is Kind.INT else currency
+                found = sums[item.name]
+                found[by_currency] = found.get(by_currency, Decimal(0)) + Decimal(row[item.name] or 0)
         return {"rows": sum(counts.values()), "rows_by_currency": dict(counts), "sums": sums}
 
     def digests(self, mapping: TableMapping, pin: Pin, buckets: int) -> dict[int, BucketDigest]:

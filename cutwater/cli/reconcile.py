@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -95,7 +94,8 @@ def explain_(
     for name, text in rows:
         if text:
             out.line(f"  {name:<8} {text}")
-    out.line(f"  next     mend the cause, then: cutwater reconcile run {item['wave']}")
+    if item["state"] == "open":
+        out.line(f"  next     mend the cause, then: cutwater reconcile run {item['wave']}")
 
 
 @app.command("report")
@@ -125,7 +125,10 @@ def report_(
 def _print_run(out: Output, body: dict[str, Any], report: str) -> None:
     """Pins, scope, planted faults, tables, feeds, breaks; the verdict comes last."""
     pins = body["pins"]
-    out.line(f"Pins     {pins['source']}   {pins['target']}   as of {body['as_of'][:19]}Z")
+    if pins["source"]:
+        out.line(f"Pins     {pins['source']}; {len(pins['snapshots'])} Iceberg snapshots; as of {body['as_of'][:19]}Z")
+    else:
+        out.line("Pins     none: no common point could be had")
     for level in body["scope"]:
         grace = f" ({level['in_grace']:,} in grace)" if level["in_grace"] else ""
         gap = f"  not checked: {level['not_checked']:,}" if level["not_checked"] else ""
@@ -200,40 +203,27 @@ def _print_summary(out: Output, body: dict[str, Any]) -> None:
 
 
 def _print_breaks(out: Output, body: dict[str, Any], items: list[dict[str, Any]]) -> None:
-    out.line(f"Run {body['run']} of wave {body['wave']}, {body['finished_at'][:19]}Z: {body['verdict']}")
-    out.table(
-        ("#", "id", "class", "asset", "key", "gross", "owner", "state"),
-        [
-            (
-                number,
-                item["id"],
-                item["label"],
-                _short(item["asset"]),
-                item["key"],
-                _money(item["gross"]),
-                item["owner"],
-                item["state"],
-            )
-            for number, item in enumerate(items[:MOST], start=1)
-        ],
-        right=("#", "gross"),
-    )
+    """Two lines a break: keys and assets are too long for a table."""
+    out.line(f"Run {body['run']} of wave {body['wave']}, {body['finished_at'][:19]}Z")
+    marks = {"open": glyph("fail").split(" ")[0], "explained": glyph("late").split(" ")[0]}
+    for number, item in enumerate(items[:MOST], start=1):
+        mark = marks.get(item["state"], glyph("pass").split(" ")[0])
+        out.line(
+            f"{number:>3} {mark} {item['id']} {item['label']:<28} {_money(item['gross']):>18}  {item['state']}, {item['owner']}"
+        )
+        out.line(f"      {_short(item['asset'])}  {item['key']}  {item['detail']}", style="dim")
     if len(items) > MOST:
         out.line(f"{MOST} of {len(items)} shown; --output json gives all")
+    opened = sum(1 for item in items if item["state"] == "open")
+    out.line(f"{glyph('fail' if opened else 'pass').split(' ')[0]} {opened} open of {len(items)}")
     if items:
-        out.line("next: cutwater reconcile explain 1")
+        out.line("  next   cutwater reconcile explain 1")
 
 
 def _money(amounts: dict[str, str]) -> str:
-    return (
-        ", ".join(
-            f"{currency or 'no currency'} {Decimal(amount):,.2f}"
-            if Decimal(amount) == round(Decimal(amount), 2)
-            else f"{currency} {Decimal(amount):,f}"
-            for currency, amount in sorted(amounts.items())
-        )
-        or "-"
-    )
+    from reconciliation.reports.view import money
+
+    return money(amounts)
 
 
 def _short(asset: str) -> str:

@@ -234,4 +234,3 @@ def _wired(project: Project, plan: dict[str, Any]) -> Sides:
 
     source, target = wiring.compare_sides(project)
     return Sides(source, target, wiring.pinner(project, plan), wiring.feed_view(project))
-

@@ -67,7 +67,7 @@ def totals(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             by_left, by_right = left["sums"].get(column, {}), right["sums"].get(column, {})
             for currency in sorted(by_left.keys() | by_right.keys()):
                 mine, theirs = (Decimal(by.get(currency, "0")) for by in (by_left, by_right))
-                lines.append(_line(asset, column, currency, mine, theirs, plain=False))
+                lines.append(_line(asset, column, currency, mine, theirs, plain=mine == int(mine) and not currency))
     return lines
 
 
@@ -89,9 +89,17 @@ def _line(asset: str, what: str, currency: str, mine: Decimal, theirs: Decimal, 
 
 
 def headline(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Page one: rows and amounts of the tables that carry money by currency; whatever differs anywhere."""
+    """Page one: rows and amount side by side, per table that carries money by currency."""
     paid = {line["asset"] for line in lines if line["currency"] and line["what"] == "amount"}
-    return [line for line in lines if line["differs"] or (line["asset"] in paid and line["what"] in ("rows", "amount"))]
+    pairs: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in lines:
+        if line["asset"] in paid and line["what"] in ("rows", "amount"):
+            pairs.setdefault((line["asset"], line["currency"]), {})[line["what"]] = line
+    return [
+        {"asset": asset, "currency": currency, **pair, "differs": any(line["differs"] for line in pair.values())}
+        for (asset, currency), pair in sorted(pairs.items())
+        if len(pair) == 2
+    ]
 
 
 def clean(history: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -146,6 +154,7 @@ def build(body: Mapping[str, Any], sha256: str, peers: Sequence[str]) -> dict[st
         "finished": clock(body["finished_at"]),
         "took": f"{(ended - started).total_seconds():.1f} s",
         "headline": headline(lines),
+        "others": [line for line in lines if line["differs"] and line["what"] not in ("rows", "amount")],
         "totals": lines,
         "age_names": [name for name, _ in AGE_BUCKETS],
         "escalation": ESCALATION,
