@@ -137,60 +137,6 @@ def load_project(root: Path) -> Project:
     return Project(root.resolve(), name, url, source, configured, files)
 
 
-def data_home() -> Path:
-    """Where sandboxes live: $CUTWATER_HOME, else $XDG_DATA_HOME/cutwater, else ~/.local/share/cutwater."""
-    chosen = os.environ.get("CUTWATER_HOME")
-    return (
-        Path(chosen)
-        if chosen
-        else Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cutwater"
-    )
-
-
-def cache_home() -> Path:
-    """Where downloads live: $CUTWATER_CACHE, else $XDG_CACHE_HOME/cutwater, else ~/.cache/cutwater."""
-    chosen = os.environ.get("CUTWATER_CACHE")
-    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutwater"
-
-
-def find_project(start: Path | None = None) -> Project:
-    """The nearest parent (of `start`, else the working directory) that holds cutwater.toml."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / CONFIG_NAME).is_file():
-            return load_project(folder)
-    raise BadInput("CW1002", f"no {CONFIG_NAME} in {here} or above it", next="cutwater init DIR, or --project DIR")
-
-
-def load_project(root: Path) -> Project:
-    """Reads `root`/cutwater.toml; raises BadInput with the file and the line of a mistake."""
-    path = root / CONFIG_NAME
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise BadInput("CW1002", f"no {CONFIG_NAME} in {root}", next="cutwater init DIR, or --project DIR") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput("CW1003", f"{path} is not valid TOML", cause=str(error), next=f"mend {path}") from None
-    project, state, ends = (document.get(name, {}) for name in ("project", "state", "endpoints"))
-    known = {item.name for item in fields(Endpoints)} | {"from"}
-    unknown = sorted(set(ends) - known)
-    if unknown:
-        raise BadInput(
-            "CW1004",
-            f"{path}: [endpoints] has no setting {', '.join(unknown)}",
-            next=f"known: {', '.join(sorted(known))}",
-        )
-    url = _resolve(str(state.get("url", "")), "state.url") or f"sqlite:///{root.resolve() / '.cutwater' / 'state.db'}"
-    source = str(ends.get("from", "sandbox" if not ends else "settings"))
-    return Project(
-        root.resolve(),
-        str(project.get("name", root.resolve().name)),
-        url,
-        source,
-        {k: str(v) for k, v in ends.items() if k != "from"},
-    )
-
-
 def _resolve(value: str, name: str) -> str:
     def of(match: re.Match[str]) -> str:
         found = os.environ.get(match[1])
