@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
+from cutwater.core.clock import parse_iso
 from waves.schedule import Duration, measured
 
 
@@ -88,15 +89,16 @@ def seconds(value: object) -> timedelta | None:
 
 
 def runs_seconds(bodies: Sequence[Mapping[str, Any]]) -> list[timedelta]:
-    """How long each reconciliation run took, where its body says so: `seconds` as one number or as one per part."""
-    found: list[timedelta] = []
-    for body in bodies:
-        said = body.get("seconds")
-        parts = [seconds(item) for item in (said.values() if isinstance(said, Mapping) else [said])]
-        known = [item for item in parts if item is not None]
-        if known and len(known) == len(parts):
-            found.append(sum(known, timedelta()))
-    return found
+    """How long each reconciliation run took, from its first to its last second; a body that does not say is left out."""
+    return [took for body in bodies if (took := _run_took(body)) is not None]
+
+
+def _run_took(body: Mapping[str, Any]) -> timedelta | None:
+    try:
+        took = parse_iso(str(body["finished_at"])) - parse_iso(str(body["started_at"]))
+    except (KeyError, ValueError):
+        return None if isinstance(body.get("seconds"), Mapping) else seconds(body.get("seconds"))
+    return took if took >= timedelta() else None
 
 
 def _state(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:

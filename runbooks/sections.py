@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from runbooks import words
 from runbooks.executed import Executed, StepRun
 from runbooks.facts import Facts
 from runbooks.model import (
@@ -22,7 +23,7 @@ from runbooks.model import (
     SignOff,
     Undo,
 )
-from runbooks.words import clock, count, day, span
+from runbooks.words import clock, count, day
 from waves.calendars import business_day, in_flight_since, lint_window
 from waves.gates import GateResult
 
@@ -157,20 +158,14 @@ def gates(facts: Facts) -> tuple[GateView, ...]:
     found = []
     for gate in facts.plan.gates:
         said = answers.get(gate.id)
-        limit = span(timedelta(minutes=gate.max_age_minutes))
+        limit = words.age(gate.max_age_minutes)
         if said is None:
             found.append(
                 GateView(gate.id, gate.title or gate.query, gate.query, gate.threshold, "not asked", "NO-GO", "unknown",
                          "the gate was not asked", "none", "no evidence", limit)
             )  # fmt: skip
             continue
-        age = (
-            "no evidence"
-            if said.age_minutes is None
-            else span(timedelta(minutes=said.age_minutes))
-            if said.age_minutes
-            else "under 1 min"
-        )
+        age = "no evidence" if said.age_minutes is None else words.age(said.age_minutes)
         found.append(
             GateView(gate.id, said.title, gate.query, gate.threshold, said.value or "nothing", said.verdict, said.word,
                      said.reason, said.evidence or "none", age, limit)

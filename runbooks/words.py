@@ -47,6 +47,13 @@ def span(value: timedelta) -> str:
     return f"{hours // 24} d {hours % 24:02d} h"
 
 
+def age(minutes: int) -> str:
+    """`under 1 min`, `4 min`, `2 h 05 min`."""
+    if minutes < 120:
+        return f"{minutes} min" if minutes else "under 1 min"
+    return span(minutes * MINUTE)
+
+
 def offset(value: timedelta) -> str:
     """`T+01:05`."""
     minutes = value // MINUTE

@@ -162,7 +162,10 @@ EVIDENCE = {
     "not_checked": [],
     "as_of": "2026-11-23T21:26:00Z",
 }
-RUNS = tuple({"run": f"R-{n}", "seconds": {"tables": f"{n}.25", "feeds": "2.5"}} for n in (9, 8, 7, 6))
+RUNS = tuple(
+    {"run": f"R-{n}", "started_at": f"2026-11-23T20:{n}:00Z", "finished_at": f"2026-11-23T20:{n}:{n + 2}.750000Z"}
+    for n in (19, 18, 17, 16)
+)
 ESTATE = {
     "taken_at": "2026-11-23T19:58:00.000000Z",
     "assets": [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cutwater.core.config import load_project
 from cutwater.core.errors import BadInput
 from runbooks.settings import Settings, load_settings
 
@@ -46,5 +47,5 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_the_projects_own_file_is_valid() -> None:
-    root = Path(__file__).parents[2]
-    assert load_settings(root, "W01").time_boxes
+    project = load_project(Path(__file__).parents[2])
+    assert load_settings(project.files_dir, "W01").time_boxes
