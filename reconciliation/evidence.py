@@ -9,6 +9,7 @@ from typing import Any
 
 from cutwater.core.clock import iso
 from cutwater.core.hashing import sha256_json
+from reconciliation.amounts import money
 from reconciliation.breaks import AGE_BUCKETS, CLOSED, EXPLAINED, OPEN, Break, age, age_bucket, money_at_risk
 from reconciliation.cases import ExpectationResult
 from reconciliation.compare import TableResult, Verdict
@@ -116,8 +117,8 @@ def reasons(result: RunResult) -> list[str]:
 def _told(cls: str, asset: str, items: Sequence[Break]) -> str:
     """`2 MISSING_IN_TARGET in payhub.payment, GBP 18.00 at risk`, with the key of a single one."""
     one = f": {items[0].key}" if len(items) == 1 else ""
-    risk = ", ".join(f"{currency} {amount:,f}" for currency, amount in money_at_risk(items).items() if amount)
-    return f"{len(items)} {cls} in {asset}{one}" + (f", {risk} at risk" if risk else "")
+    risk = {currency: str(value) for currency, value in money_at_risk(items).items() if value}
+    return f"{len(items)} {cls} in {asset}{one}" + (f", {money(risk)} at risk" if risk else "")
 
 
 def _gravest(group: tuple[tuple[str, str], list[Break]]) -> tuple[bool, int, str]:
@@ -127,8 +128,8 @@ def _gravest(group: tuple[tuple[str, str], list[Break]]) -> tuple[bool, int, str
 
 
 def scope(result: RunResult) -> list[dict[str, Any]]:
-    """Per level: judged + in grace + not checked = population."""
-    levels: list[tuple[str, str, int, int, int]] = []
+    """Per level: judged + in grace + not checked = population; unread: parts of which not even the size is known."""
+    levels: list[tuple[str, str, int, int, int, int]] = []
     for name, unit, parts in (
         ("Tables", "rows of the source", [(i.verdict, i.rows[0], 0) for i in result.tables]),
         ("Feeds", "messages of the source", [(i.verdict, i.source, i.pending) for i in result.feeds]),
@@ -140,7 +141,8 @@ def scope(result: RunResult) -> list[dict[str, Any]]:
     ):
         known = [(size, min(pending, size)) for verdict, size, pending in parts if verdict is not Verdict.INCONCLUSIVE]
         open_ended = sum(size for verdict, size, _ in parts if verdict is Verdict.INCONCLUSIVE)
-        levels.append((name, unit, sum(a - b for a, b in known), sum(b for _, b in known), open_ended))
+        unread = sum(1 for verdict, size, _ in parts if verdict is Verdict.INCONCLUSIVE and not size)
+        levels.append((name, unit, sum(a - b for a, b in known), sum(b for _, b in known), open_ended, unread))
     return [
         {
             "level": name,
@@ -149,8 +151,9 @@ def scope(result: RunResult) -> list[dict[str, Any]]:
             "in_grace": grace,
             "not_checked": gap,
             "population": judged + grace + gap,
+            "unread": unread,
         }
-        for name, unit, judged, grace, gap in levels
+        for name, unit, judged, grace, gap, unread in levels
     ]
 
 

@@ -96,7 +96,7 @@ def reconcile(
                 _tables(result, mappings, source, target, pair, options)
                 rows = read_rows(options.settings, mappings, feeds, source, pair)
         except CutwaterError as error:
-            result.not_checked.append(NotChecked("tables", str(error), False))
+            _unread(result, mappings, str(error))
     if feed_view is not None and feeds:
         with _timed(result, "feeds"):
             _feeds(result, feeds, feed_view, mappings, rows, options)
@@ -128,6 +128,16 @@ def _tables(
         if isinstance(target, CopySide) and found.source_digests:
             check_table(result.self_check, mapping, source, target, target, pair, found, settings.planted_per_table)
         task.advance(1, f"{mapping.asset_id} {found.verdict.value}")
+
+
+def _unread(result: RunResult, mappings: Sequence[TableMapping], why: str) -> None:
+    """Every table that was not reached stands in the result, with the reason."""
+    done = {item.asset for item in result.tables}
+    for mapping in sorted(mappings, key=lambda item: item.asset_id):
+        if mapping.asset_id not in done:
+            result.tables.append(TableResult(mapping.asset_id, mapping.target, why=why))
+    if len(done) == len(mappings):
+        result.not_checked.append(NotChecked("the pinned source", why, False))
 
 
 def _feeds(

@@ -132,6 +132,7 @@ def _print_run(out: Output, body: dict[str, Any], report: str) -> None:
     for level in body["scope"]:
         grace = f" ({level['in_grace']:,} in grace)" if level["in_grace"] else ""
         gap = f"  not checked: {level['not_checked']:,}" if level["not_checked"] else ""
+        gap += f"  ? {level['unread']} could not be read" if level["unread"] else ""
         out.line(f"Judged   {level['judged']:,} of {level['population']:,} {level['unit']}{grace}{gap}")
     check = body["self_check"]
     out.line(f"Planted  {check['found']}/{check['planted']} faults found ({check['bound']})")
@@ -221,7 +222,7 @@ def _print_breaks(out: Output, body: dict[str, Any], items: list[dict[str, Any]]
 
 
 def _money(amounts: dict[str, str]) -> str:
-    from reconciliation.reports.view import money
+    from reconciliation.amounts import money
 
     return money(amounts)
 

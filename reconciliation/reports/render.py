@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cutwater.core.tokens import BASE_CSS, TOKENS
-from reconciliation.reports.view import amount, build, money
+from reconciliation.amounts import amount, money
+from reconciliation.reports.view import build
 
 
 def render(body: Mapping[str, Any], sha256: str, peers: Sequence[str] = ()) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from cutwater.core.clock import parse_iso
-from cutwater.core.money import minor_units
+from reconciliation.amounts import amount
 from reconciliation.breaks import AGE_BUCKETS, MEANING, BreakClass
 from reconciliation.reports import charts
 
@@ -29,19 +29,6 @@ WHAT_NEXT = {
     "FAIL": "Each open break is mended or explained, and a new run at a new pin finds none.",
     "INCONCLUSIVE": "What was not checked is checked, or is declared as a gap beforehand; then a new run decides.",
 }
-
-
-def amount(currency: str, value: str) -> str:
-    """`18,240.55`: with the currency's own decimals, more only where the amount has more."""
-    number = Decimal(value)
-    exponent = number.normalize().as_tuple().exponent
-    places = max(minor_units(currency) if currency else 0, -exponent if isinstance(exponent, int) else 0)
-    return f"{number:,.{places}f}"
-
-
-def money(amounts: Mapping[str, str]) -> str:
-    """`EUR 1.00, GBP 2.00`, never a sum across currencies."""
-    return ", ".join(f"{key or 'no currency'} {amount(key, value)}" for key, value in sorted(amounts.items())) or "-"
 
 
 def clock(text: str) -> dict[str, str]:
@@ -138,6 +125,14 @@ def samples(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def grouped(items: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What was not checked, told once per reason."""
+    reasons: dict[str, list[str]] = {}
+    for item in items:
+        reasons.setdefault(item["why"], []).append(item["what"].removeprefix("postgres:"))
+    return [{"what": ", ".join(names), "why": why} for why, names in reasons.items()]
+
+
 def build(body: Mapping[str, Any], sha256: str, peers: Sequence[str]) -> dict[str, Any]:
     """Everything that the template names."""
     lines = totals(body["tables"])
@@ -166,8 +161,8 @@ def build(body: Mapping[str, Any], sha256: str, peers: Sequence[str]) -> dict[st
         ),
         "asset_chart": charts.bars(by_asset.most_common(12), "Open breaks per asset") if by_asset else None,
         "by_asset": by_asset.most_common(),
-        "gaps": [item for item in body["not_checked"] if not item["declared"]],
-        "declared": [item for item in body["not_checked"] if item["declared"]],
+        "gaps": grouped(item for item in body["not_checked"] if not item["declared"]),
+        "declared": grouped(item for item in body["not_checked"] if item["declared"]),
     }
 
 
