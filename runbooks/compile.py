@@ -118,7 +118,7 @@ def _criteria(
         _state(facts, done),
         _approved(facts, wanted),
         *(Criterion(gate.word, f"gate {gate.id}", f"{gate.value} (wanted {gate.threshold}), {gate.age} old" if gate.age != "no evidence" else gate.value,
-                    "" if gate.word == "pass" else f"cutwater reconcile run {wave}") for gate in asked),
+                    "" if gate.word == "pass" else _ask_again(gate, wave)) for gate in asked),
         Criterion("pass" if signed.not_checked == "nothing" and signed.word == "pass" else "unknown", "nothing left unchecked",
                   f"not checked: {signed.not_checked}", "" if signed.not_checked == "nothing" else "declare it in reconcile.yaml, or check it"),
         _named(staff),
@@ -140,6 +140,10 @@ def _criteria(
             )
         )
     return tuple(found)
+
+
+def _ask_again(gate: GateView, wave: str) -> str:
+    return f"cutwater wave status {wave}" if gate.query.startswith("stream.") else f"cutwater reconcile run {wave}"
 
 
 def _state(facts: Facts, done: Executed) -> Criterion:
@@ -172,7 +176,8 @@ def _named(staff: tuple[Person, ...]) -> Criterion:
     alone = [item.duty for item in staff if item.name != NOBODY and item.deputy == NOBODY]
     if not nobody and not alone:
         return Criterion("pass", "people and deputies named", f"{len(staff)} of {len(staff)}")
-    parts = [f"nobody: {', '.join(nobody)}"] if nobody else []
+    who = f"all {len(staff)} duties" if len(nobody) == len(staff) else ", ".join(nobody)
+    parts = [f"nobody: {who}"] if nobody else []
     parts += [f"no deputy: {', '.join(alone)}"] if alone else []
     return Criterion(
         "blocked" if nobody else "late",

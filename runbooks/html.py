@@ -44,6 +44,7 @@ def render_html(book: Runbook) -> str:
     zone = book.zone
     environment.filters.update(
         clock=lambda at: words.clock(at, zone),
+        moment=lambda at: words.moment(at, zone),
         short=lambda at: words.short_clock(at, zone),
         exact=lambda at: words.seconds_clock(at, zone),
         day=words.day,

@@ -23,6 +23,7 @@ from runbooks.model import (
     SignOff,
     Undo,
 )
+from runbooks.people import DUTIES
 from runbooks.words import clock, count, day
 from waves.calendars import business_day, in_flight_since, lint_window
 from waves.gates import GateResult
@@ -109,7 +110,7 @@ def milestones(facts: Facts, start: datetime | None) -> tuple[Milestone, ...]:
         on = business_day(wanted, calendars) if number < 0 else wanted
         notes = [f"moved from {wanted:%a %d %b}"] if on != wanted else []
         notes += ["past when rendered"] if on < today else []
-        found.append(Milestone(f"T{number:+d}" if number else "T-0", on, what, duty, "; ".join(notes)))
+        found.append(Milestone(f"T{number:+d}" if number else "T-0", on, what, DUTIES[duty][0], "; ".join(notes)))
     return tuple(found)
 
 

@@ -16,6 +16,14 @@ def clock(at: datetime | None, zone: str, missing: str = "not set") -> str:
     return f"{local:%a %d %b %Y %H:%M} {local.tzname()}"
 
 
+def moment(at: datetime | None, zone: str) -> str:
+    """`Sat 05 Dec 22:00 GMT`: where the year stands beside it."""
+    if at is None:
+        return "not set"
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%a %d %b %H:%M} {local.tzname()}"
+
+
 def short_clock(at: datetime, zone: str) -> str:
     """`Sat 22:00`."""
     return f"{at.astimezone(ZoneInfo(zone)):%a %H:%M}"
