@@ -187,6 +187,7 @@ def _faults(demo: Demo) -> None:
     with demo.chapter("Faults", "six faults are planted: will each be found and named?") as ch:
         names = list(estate.inject(demo.project)["faults"])
         estate.inject(demo.project, names)
+        _outlive_grace(demo)
         body = reconcile(demo, "faults")
         found = verdict.match_faults(truth.faults(demo.project), body["breaks"])
         demo.facts["faults"] = found
@@ -199,6 +200,15 @@ def _faults(demo: Demo) -> None:
         )
 
 
+def _outlive_grace(demo: Demo) -> None:
+    """What is younger than its channel's grace is pending, not a break: a judge that cannot wait would cry wolf."""
+    from cutwater.commands.reconcile import settings_of
+
+    seconds = max(settings_of(demo.project).grace_seconds.values()) + 5
+    demo.tell(f"    {seconds} s pass: younger than its grace is pending, not missing")
+    time.sleep(seconds)
+
+
 def _repair(demo: Demo) -> None:
     from cutwater.commands.repair import repair
 
@@ -206,6 +216,7 @@ def _repair(demo: Demo) -> None:
         with open_store(demo.project.state_url) as store:
             done = repair(store, demo.project, WAVE)
         estate.inject(demo.project, undo=True)
+        _outlive_grace(demo)
         body = reconcile(demo, "repaired")
         demo.facts["repaired"] = {"rows": done.tables, "left_to_senders": len(done.left)}
         ch.line = (
@@ -236,6 +247,7 @@ def _runbook(demo: Demo) -> None:
 def _truth(demo: Demo) -> None:
     with demo.chapter("Ground truth", "traffic ends; what was emitted is held against what both sides hold") as ch:
         estate.traffic(demo.project, stop=True)
+        _outlive_grace(demo)
         body = reconcile(demo, "final")
         demo.facts["both_sides"] = verdict.both_sides(demo.project, body)
         wrong = [row["asset"] for row in demo.facts["both_sides"] if not row["agrees"]]

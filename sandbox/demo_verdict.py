@@ -76,6 +76,9 @@ def _names(item: Mapping[str, Any], fault: Mapping[str, Any]) -> bool:
     known = [
         str(fault[name]) for name in ("key", "uetr", "event_id", "place", "sequence", "reference") if fault.get(name)
     ]
+    after = fault.get("after") or {}
+    if "offset" in after:
+        known.append(f"{after['partition']}:{after['offset']}")
     return any(word in text for word in known)
 
 

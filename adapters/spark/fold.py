@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from cutwater.core.config import Project
+
+
+_PARALLEL = 3  # tables folded at the same time: a MERGE waits more than it computes
 
 
 class FoldingStream(ChangeStream):
@@ -76,10 +80,10 @@ class FoldingStream(ChangeStream):
         Returns {"tables": {target: {"snapshot": id, "changes": n}}, "pg_snapshot", "seconds", "as_of"}.
         """
         started, now = time.monotonic(), PgSnapshot.parse(snapshot)
-        tables: dict[str, Any] = {}
-        with self.lock:
-            for mapping in sorted(self.tables.values(), key=lambda m: m.target):
-                tables[mapping.target] = self._fold_table(mapping, now, fence)
+        with self.lock, ThreadPoolExecutor(_PARALLEL) as pool:
+            ordered = sorted(self.tables.values(), key=lambda m: m.target)
+            outcomes = pool.map(lambda m: self._fold_table(m, now, fence), ordered)
+            tables = {m.target: outcome for m, outcome in zip(ordered, outcomes, strict=True)}
             self.pending = 0
             self._next_fold = time.monotonic() + self.fold_every
         seconds = str(Decimal(str(round(time.monotonic() - started, 3))))

@@ -144,6 +144,7 @@ def _keep(
         "not_checked": [item for item in body["not_checked"] if not item["declared"]],
         "value_at_risk": body["value_at_risk"],
         "self_check": {key: body["self_check"][key] for key in ("planted", "found", "bound")},
+        "feeds": {item["stream"]: {"verdict": item["verdict"]} for item in body["feeds"]},
         "digests_sha256": body["digests_sha256"],
         "pins": body["pins"],
         "as_of": body["as_of"],
