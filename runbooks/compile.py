@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
 from cutwater.core.clock import parse_iso
 from cutwater.core.errors import BadInput
@@ -20,47 +21,20 @@ def compile_runbook(facts: Facts) -> Runbook:
     _check_schemes(facts)
     done = fold(facts.records)
     start, end = _window(facts)
-    zone = facts.settings.timezone
     forward, back = tasks.cutover(facts, done, start), tasks.rollback(facts, done)
     last_call = tasks.no_return(facts, back, start, end)
     staff, asked, signed = people(facts), sections.gates(facts), sections.sign_off(facts)
-    wanted = _wanted(facts)
-    criteria = _criteria(facts, done, staff, asked, signed, last_call, wanted)
+    criteria = _criteria(facts, done, staff, asked, signed, last_call, _wanted(facts))
     word, verdict, sentence = _verdict(criteria)
-    rest, note = sections.left_behind(facts)
-    plan = facts.plan
+    zone = facts.settings.timezone
     return Runbook(
-        id=f"RB-{plan.wave}-{plan.hash[:8]}",
-        wave=plan.wave,
-        title=plan.title,
-        accepts_writes=plan.accepts_writes,
-        zone=zone,
-        rendered_at=facts.rendered_at,
-        plan_hash=plan.hash,
-        plan_version=f"v{facts.plan_version}" if facts.plan_version else "not saved",
-        journal_seq=facts.journal[0],
-        journal_hash=facts.journal[1],
-        state=" ".join(filter(None, (done.state or "not planned", done.condition))),
-        attempt=done.attempt,
-        approvals=tuple(Approved(item.who, item.role, item.at, item.note) for item in facts.approvals),
-        approvals_wanted=wanted,
+        **_control(facts, done),
         verdict=verdict,
         verdict_word=word,
         verdict_sentence=sentence,
         criteria=criteria,
-        flows=sections.flows(facts),
-        out=sections.outgoing(facts),
-        left_behind=rest,
-        left_note=note,
-        notes=sections.bridges(facts),
         people=staff,
-        bridge=facts.settings.bridge,
-        milestones=sections.milestones(facts, start),
-        window_start=start,
-        window_end=end,
-        calendar=sections.calendar(facts, start, end),
-        calendar_sources=sections.calendar_sources(facts, start),
-        cautions=sections.cautions(facts, start, end),
+        **_from_sections(facts, start, end),
         done=tasks.done_steps(facts, done),
         cards=forward.cards,
         path=forward.path,
@@ -71,14 +45,54 @@ def compile_runbook(facts: Facts) -> Runbook:
         undo=sections.undo(facts, done),
         rollback=back.cards,
         rollback_path=back.path,
-        triggers=sections.TRIGGERS,
-        messages=sections.messages(facts, start),
-        held=sections.held(facts),
         sign_off=signed,
-        hypercare=sections.HYPERCARE,
-        exit=sections.EXIT,
-        commands=sections.commands(facts),
     )
+
+
+def _control(facts: Facts, done: Executed) -> dict[str, Any]:
+    """Section 1: which plan, which journal, who approved."""
+    plan = facts.plan
+    return {
+        "id": f"RB-{plan.wave}-{plan.hash[:8]}",
+        "wave": plan.wave,
+        "title": plan.title,
+        "accepts_writes": plan.accepts_writes,
+        "zone": facts.settings.timezone,
+        "rendered_at": facts.rendered_at,
+        "plan_hash": plan.hash,
+        "plan_version": f"v{facts.plan_version}" if facts.plan_version else "not saved",
+        "journal_seq": facts.journal[0],
+        "journal_hash": facts.journal[1],
+        "state": " ".join(filter(None, (done.state or "not planned", done.condition))),
+        "attempt": done.attempt,
+        "approvals": tuple(Approved(item.who, item.role, item.at, item.note) for item in facts.approvals),
+        "approvals_wanted": _wanted(facts),
+    }
+
+
+def _from_sections(facts: Facts, start: datetime | None, end: datetime | None) -> dict[str, Any]:
+    """What the sections module tells, by field of the runbook."""
+    rest, note = sections.left_behind(facts)
+    return {
+        "flows": sections.flows(facts),
+        "out": sections.outgoing(facts),
+        "left_behind": rest,
+        "left_note": note,
+        "notes": sections.bridges(facts),
+        "bridge": facts.settings.bridge,
+        "milestones": sections.milestones(facts, start),
+        "window_start": start,
+        "window_end": end,
+        "calendar": sections.calendar(facts, start, end),
+        "calendar_sources": sections.calendar_sources(facts, start),
+        "cautions": sections.cautions(facts, start, end),
+        "triggers": sections.TRIGGERS,
+        "messages": sections.messages(facts, start),
+        "held": sections.held(facts),
+        "hypercare": sections.HYPERCARE,
+        "exit": sections.EXIT,
+        "commands": sections.commands(facts),
+    }
 
 
 def _check_schemes(facts: Facts) -> None:

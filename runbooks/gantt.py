@@ -14,7 +14,7 @@ from itertools import pairwise
 from runbooks.model import Card, DoneStep
 from runbooks.words import offset, seconds_clock, short_clock
 
-LABEL, WIDTH, ROW, HEAD = 140, 840, 23, 24
+LABEL, WIDTH, ROW, HEAD = 152, 850, 23, 24
 CHARACTER = 7  # px of the chart's 12 px text, on the wide side
 STEPS = tuple(
     timedelta(seconds=n)
