@@ -21,7 +21,7 @@ Planted = tuple[list[Row], BreakClass, str]
 Fault = Callable[[TableMapping, list[Row]], Planted | None]
 
 
-def _altered(mapping: TableMapping, rows: list[Row], at: int, **values: Any) -> Planted:
+def _altered(mapping: TableMapping, rows: list[Row], at: int, values: Row) -> Planted:
     """Row `at` with other values. A keyless row that changes is a missing one; a changed key is none of these faults."""
     cls = BreakClass.FIELD_MISMATCH
     fields = {item.name: item for item in compared(mapping)}
@@ -49,7 +49,7 @@ def _cent(mapping: TableMapping, rows: list[Row]) -> Planted | None:
         return None
     item, at = found
     unit = Decimal(1).scaleb(-min(item.scale, 2))
-    return _altered(mapping, rows, at, **{item.name: rows[at][item.name] + unit})
+    return _altered(mapping, rows, at, {item.name: rows[at][item.name] + unit})
 
 
 def _dropped(mapping: TableMapping, rows: list[Row]) -> Planted | None:
@@ -81,7 +81,7 @@ def _emptied(mapping: TableMapping, rows: list[Row]) -> Planted | None:
     if found is None:
         return None
     item, at = found
-    return _altered(mapping, rows, at, **{item.name: "" if rows[at][item.name] is None else None})
+    return _altered(mapping, rows, at, {item.name: "" if rows[at][item.name] is None else None})
 
 
 def _late(mapping: TableMapping, rows: list[Row]) -> Planted | None:
@@ -94,7 +94,7 @@ def _late(mapping: TableMapping, rows: list[Row]) -> Planted | None:
     if found is None:
         return None
     item, at = found
-    return _altered(mapping, rows, at, **{item.name: rows[at][item.name] + timedelta(microseconds=1)})
+    return _altered(mapping, rows, at, {item.name: rows[at][item.name] + timedelta(microseconds=1)})
 
 
 def _status(mapping: TableMapping, rows: list[Row]) -> Planted | None:
@@ -103,7 +103,7 @@ def _status(mapping: TableMapping, rows: list[Row]) -> Planted | None:
         return None
     _, at = found
     other = "RCVD" if rows[at]["status"] != "RCVD" else "ACSC"
-    copied, _, name = _altered(mapping, rows, at, status=other)
+    copied, _, name = _altered(mapping, rows, at, {"status": other})
     return copied, BreakClass.STATUS_MISMATCH, name
 
 

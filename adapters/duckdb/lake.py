@@ -93,10 +93,23 @@ class LakeReader:
                 f"CREATE VIEW {view} AS SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - names quoted, paths escaped
             )
             return
-        scanned = table.scan(snapshot_id=snapshot) if snapshot is not None else None
-        arrow = table.schema().as_arrow().empty_table() if scanned is None else scanned.to_arrow()
+        arrow = table.schema().as_arrow().empty_table() if snapshot is None else _by_field_id(table, snapshot)
         self._arrow.append(arrow)
         self.connection.register(view, arrow)
+
+
+def _by_field_id(table: Table, snapshot: int) -> Any:
+    """The rows of a snapshot under the names and types of today's schema; a column that is newer is NULL."""
+    import pyarrow
+
+    scan = table.scan(snapshot_id=snapshot)
+    found, wanted = scan.to_arrow(), table.schema().as_arrow()
+    names = {item.field_id: item.name for item in scan.projection().fields}
+    columns = []
+    for item, field in zip(table.schema().fields, wanted, strict=True):
+        known = names.get(item.field_id)
+        columns.append(pyarrow.nulls(len(found), field.type) if known is None else found[known].cast(field.type))
+    return pyarrow.table(columns, wanted.names)
 
 
 def _plain_files(table: Table, snapshot: int) -> list[str] | None:

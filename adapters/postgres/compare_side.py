@@ -120,13 +120,19 @@ class PostgresSide:
 
     def _open(self, snapshot: str) -> psycopg.Connection[Any]:
         connection = psycopg.connect(self.dsn, application_name=self.application, connect_timeout=10, autocommit=True)
+        try:
+            self._begin(connection, snapshot)
+        except BaseException:
+            connection.close()
+            raise
+        self._dialect = PostgresDialect(connection.info.server_version)
+        return connection
+
+    def _begin(self, connection: psycopg.Connection[Any], snapshot: str) -> None:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
         for setting in _SETTINGS:
             connection.execute(setting)
         found = connection.execute("SHOW server_encoding").fetchone()
         if found is None or found[0] != "UTF8":
-            connection.close()
             raise BadInput("CW4006", f"the source database's encoding is {found[0] if found else 'unknown'}, not UTF8")
-        self._dialect = PostgresDialect(connection.info.server_version)
-        return connection
