@@ -52,8 +52,7 @@ class Bounds:
             cuts = self._cuts(mapping, size, fence)
         edges: list[int | None] = [None, *cuts, None]
         chunks = [
-            {"id": f"{name}:{i:05d}", "lower": low, "upper": high}
-            for i, (low, high) in enumerate(pairwise(edges))
+            {"id": f"{name}:{i:05d}", "lower": low, "upper": high} for i, (low, high) in enumerate(pairwise(edges))
         ]
         return {"chunks": chunks}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.postgres.change_stream import write_marker
+from adapters.postgres.change_stream import AHEAD, write_marker
 from adapters.postgres.connection import connect, translated
 from cutwater.core.clock import iso, utc_now
 from cutwater.core.errors import Inconclusive
@@ -17,6 +17,18 @@ from reconciliation.ports import Pin, PinnedPair
 
 Ask = Callable[[str, Mapping[str, Any]], int]  # (kind, payload) -> number of the request
 Result = Callable[[int], tuple[str, Mapping[str, Any]]]  # -> (open | answered | failed, answer)
+
+
+_PIN = "SELECT pg_current_snapshot()::text, pg_export_snapshot(), pg_current_wal_insert_lsn()::text"
+
+
+def _pair(snapshot: str, exported: str, lsn: str, as_of: str, answer: Mapping[str, Any]) -> PinnedPair:
+    lake = {name: int(item["snapshot"]) for name, item in answer["tables"].items() if item["snapshot"]}
+    source = {"snapshot": exported, "pg_snapshot": snapshot, "lsn": lsn}
+    told = ", ".join(f"{name} {number}" for name, number in sorted(lake.items()))
+    return PinnedPair(
+        Pin("postgres", f"snapshot {snapshot}, LSN {lsn}", source), Pin("iceberg", told, {"snapshots": lake}), as_of
+    )
 
 
 class RunnerPinner:
@@ -46,38 +58,33 @@ class RunnerPinner:
 
     @contextmanager
     def _pinned(self, tables: Sequence[TableMapping]) -> Iterator[PinnedPair]:
-        if not self.alive():
-            raise self._none(
-                "no runner of this wave is alive: the lake's side stands still", f"cutwater wave resume {self.wave}"
-            )
-        with connect(self.dsn, f"{self.wave}/pin", autocommit=False) as held, translated("pinning the source"):
-            held.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            row = held.execute(
-                "SELECT pg_current_snapshot()::text, pg_export_snapshot(), pg_current_wal_insert_lsn()::text"
-            ).fetchone()
-            snapshot, exported, lsn = row or ("", "", "")
-            as_of, marker = iso(utc_now()), new_id(f"{self.wave}:pin:")
-            with connect(self.dsn, f"{self.wave}/pin") as db:
-                write_marker(db, marker)
-            answer = self._wait(self.ask("pin", {"pg_snapshot": snapshot, "marker": marker}))
-            lake = {name: int(item["snapshot"]) for name, item in answer["tables"].items() if item["snapshot"]}
-            position = f"snapshot {snapshot}, LSN {lsn}"
-            yield PinnedPair(
-                Pin("postgres", position, {"snapshot": exported, "pg_snapshot": snapshot, "lsn": lsn}),
-                Pin(
-                    "iceberg",
-                    ", ".join(f"{name} {number}" for name, number in sorted(lake.items())),
-                    {"snapshots": lake},
-                ),
-                as_of,
-            )
+        for last in (False, False, True):
+            if not self.alive():
+                raise self._none(
+                    "no runner of this wave is alive: the lake's side stands still", f"cutwater wave resume {self.wave}"
+                )
+            with connect(self.dsn, f"{self.wave}/pin", autocommit=False) as held, translated("pinning the source"):
+                held.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                row = held.execute(_PIN).fetchone()
+                snapshot, exported, lsn = row or ("", "", "")
+                as_of, marker = iso(utc_now()), new_id(f"{self.wave}:pin:")
+                with connect(self.dsn, f"{self.wave}/pin") as db:
+                    write_marker(db, marker)
+                answer = self._wait(self.ask("pin", {"pg_snapshot": snapshot, "marker": marker}), retry=not last)
+                if answer is None:
+                    continue
+                yield _pair(snapshot, exported, lsn, as_of, answer)
+                return
 
-    def _wait(self, number: int) -> Mapping[str, Any]:
+    def _wait(self, number: int, retry: bool) -> Mapping[str, Any] | None:
+        """The runner's answer; None where the lake had passed our snapshot already and another pin may be tried."""
         until = time.monotonic() + self.seconds
         while time.monotonic() < until:
             state, answer = self.result(number)
             if state == "answered":
                 return answer
+            if state == "failed" and retry and answer.get("code") == AHEAD:
+                return None
             if state == "failed":
                 raise self._none(
                     f"the runner could not bring the lake to the pin: {answer.get('what', '')}",

@@ -40,6 +40,10 @@ class PgSnapshot:
         """Is the committed transaction `xid` (64 bits) visible?"""
         return xid < self.xmin or (xid < self.xmax and xid not in self.in_progress)
 
+    def is_behind(self, other: PgSnapshot) -> bool:
+        """Does `other` see a transaction that this one does not? (Ids that were never used count as used.)"""
+        return any(other.sees(xid) and not self.sees(xid) for xid in range(self.xmin, other.xmax))
+
     def sql(self, column: str) -> str:
         """The same as a predicate over a bigint column; numbers only, so safe to put into any SQL dialect."""
         late = ",".join(map(str, sorted(self.in_progress)))

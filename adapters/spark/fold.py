@@ -13,13 +13,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from adapters.iceberg.commits import CHUNK, CHUNK_RANGE, FENCE, FOLDED, PG_SNAPSHOT, check_fence, summaries
-from adapters.postgres.change_stream import ChangeStream
+from adapters.postgres.change_stream import AHEAD, ChangeStream
 from adapters.postgres.connection import connect, translated
 from adapters.postgres.snapshot import PgSnapshot
 from adapters.spark import fold_sql
 from adapters.spark.session import commit_sql, spark
 from cutwater.core.clock import utc_now
-from cutwater.core.errors import Refused
+from cutwater.core.errors import Refused, Unavailable
 from inventory.model import TableMapping
 from waves.ports import Fence, Outcome, ServiceStatus
 
@@ -99,6 +99,14 @@ class FoldingStream(ChangeStream):
                 f"{mapping.target} holds no copy to fold changes into",
                 state="nothing was changed",
                 next=f"cutwater wave run {self.wave}",
+            )
+        if any(now.is_behind(item.snapshot) for item in ranges):
+            raise Unavailable(
+                AHEAD,
+                f"{mapping.target} holds more than the snapshot that was asked for",
+                cause="changes were folded in between",
+                state="nothing was changed",
+                next="ask again with a snapshot of now",
             )
         changes = self._count(mapping, now, ranges)
         first = not any(FOLDED in summary for _, summary in summaries(current))

@@ -138,7 +138,10 @@ def test_a_copy_made_under_writes_and_its_stream_end_as_the_source(estate: Estat
                 n += 1
                 for table in ("item", "note"):
                     name = f"{estate.name}.{table}"
-                    db.execute(f"INSERT INTO {name} (id, amount, text, code) VALUES (%s, %s, 'new', 'Z')".encode(), (1000 + n, n))
+                    db.execute(
+                        f"INSERT INTO {name} (id, amount, text, code) VALUES (%s, %s, 'new', 'Z')".encode(),
+                        (1000 + n, n),
+                    )
                     db.execute(f"UPDATE {name} SET amount = amount + 1, flag = NULL WHERE id = %s".encode(), (n % 500,))
                     db.execute(f"UPDATE {name} SET big = 'y' WHERE id = %s".encode(), ((n * 20) % 500,))
                     db.execute(f"DELETE FROM {name} WHERE id = %s".encode(), ((n * 7) % 500,))
@@ -185,7 +188,10 @@ def test_a_moved_key_with_a_large_unchanged_value_is_refused(estate: Estate) -> 
 
 @pytest.mark.parametrize(
     ("statement", "code"),
-    [("TRUNCATE {0}.item", "CW3131"), ("ALTER TABLE {0}.item ADD COLUMN extra int; UPDATE {0}.item SET extra = 1 WHERE id = 1", "CW3128")],
+    [
+        ("TRUNCATE {0}.item", "CW3131"),
+        ("ALTER TABLE {0}.item ADD COLUMN extra int; UPDATE {0}.item SET extra = 1 WHERE id = 1", "CW3128"),
+    ],
 )
 def test_truncate_and_ddl_stop_the_stream_before_them(estate: Estate, statement: str, code: str) -> None:
     estate.prepare()
@@ -197,7 +203,9 @@ def test_truncate_and_ddl_stop_the_stream_before_them(estate: Estate, statement:
             estate.stream.poll(estate.fence)
 
 
-def test_a_stream_killed_between_two_tables_loses_and_doubles_nothing(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_killed_between_two_tables_loses_and_doubles_nothing(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import adapters.postgres.change_stream as module
 
     estate.prepare()
@@ -289,3 +297,26 @@ def test_a_slot_that_somebody_dropped_voids_the_stream(estate: Estate) -> None:
     with pytest.raises(Refused, match="CW3130") as caught:
         estate.stream.poll(estate.fence)
     assert "abandon" in caught.value.next
+
+
+def test_a_pin_whose_marker_a_poll_has_read_already_is_answered(estate: Estate) -> None:
+    estate.prepare()
+    estate.backfill()
+    with psycopg.connect(estate.ends.postgres_dsn) as db:
+        (snapshot,) = db.execute("SELECT pg_current_snapshot()::text").fetchone() or ("",)
+    marker = estate.stream.emit_marker()
+    estate.stream.poll(estate.fence)
+    answer = estate.stream.answer("pin", {"pg_snapshot": snapshot, "marker": marker}, estate.fence)
+    assert answer is not None
+    assert set(answer["tables"]) == {m.target for m in estate.mappings}
+
+
+def test_a_pin_older_than_the_copy_is_not_answered_with_a_newer_state(estate: Estate) -> None:
+    estate.prepare()
+    estate.backfill()
+    with psycopg.connect(estate.ends.postgres_dsn) as db:
+        (snapshot,) = db.execute("SELECT pg_current_snapshot()::text").fetchone() or ("",)
+    estate.run(f"UPDATE {estate.name}.item SET text = 'later' WHERE id = 1")
+    estate.stream.fold_now(estate.fence)
+    with pytest.raises(Unavailable, match="CW3210"):
+        estate.stream.answer("pin", {"pg_snapshot": snapshot, "marker": estate.stream.emit_marker()}, estate.fence)

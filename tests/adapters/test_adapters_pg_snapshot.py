@@ -24,7 +24,9 @@ def test_the_predicate_says_what_the_value_says(xmin: int, open_ones: set[int], 
 
     snapshot = PgSnapshot(xmin, xmin + 51, frozenset(xmin + item for item in open_ones))
     xid = max(0, xmin + offset)
-    (found,) = sqlite3.connect(":memory:").execute(f"SELECT {snapshot.sql('x')} FROM (SELECT ? AS x)", (xid,)).fetchone()
+    (found,) = (
+        sqlite3.connect(":memory:").execute(f"SELECT {snapshot.sql('x')} FROM (SELECT ? AS x)", (xid,)).fetchone()
+    )
     assert bool(found) is snapshot.sees(xid)
     assert PgSnapshot.parse(str(snapshot)) == snapshot
 
@@ -38,3 +40,12 @@ def test_a_transaction_id_gets_its_epoch_back(next_xid: int, behind: int) -> Non
 @given(st.integers(0, 2**64 - 1))
 def test_positions_survive_their_text_form(position: int) -> None:
     assert lsn_to_int(int_to_lsn(position)) == position
+
+
+def test_a_snapshot_is_behind_one_that_sees_more() -> None:
+    now = PgSnapshot.parse("10:20:12")
+    assert not now.is_behind(now)
+    assert not now.is_behind(PgSnapshot.parse("10:20:11,12"))
+    assert now.is_behind(PgSnapshot.parse("10:20:"))
+    assert now.is_behind(PgSnapshot.parse("21:21:"))
+    assert not now.is_behind(PgSnapshot.parse("5:9:6"))
