@@ -214,7 +214,7 @@ def _repair(demo: Demo) -> None:
 
     with demo.chapter("Repair", "the copy's rows are read again; senders deliver what they owe") as ch:
         with open_store(demo.project.state_url) as store:
-            done = repair(store, demo.project, WAVE)
+            done = repair(store, WAVE)
         estate.inject(demo.project, undo=True)
         _outlive_grace(demo)
         body = reconcile(demo, "repaired")

@@ -62,6 +62,17 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
+def _defect(error: Exception) -> CutwaterError:
+    """What nobody declared is a defect of ours: said in one message, the trace is kept for --debug."""
+    return CutwaterError(
+        "CW1000",
+        "an error that cutwater does not know",
+        cause=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        state="unknown: look before you go on",
+        next="the same command with --debug shows the trace; please report it",
+    )
+
+
 def main(argv: list[str] | None = None) -> None:
     """The console script. Every error ends as one message and a documented exit code."""
     words = sys.argv[1:] if argv is None else argv
@@ -84,3 +95,10 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(int(error.exit_code))
     except KeyboardInterrupt:
         sys.exit(int(Exit.INTERRUPTED))
+    except Exception as error:
+        if debug:
+            raise
+        from cutwater.core.output import print_error
+
+        print_error(_defect(error), fmt)
+        sys.exit(int(Exit.DEFECT))

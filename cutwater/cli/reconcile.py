@@ -229,3 +229,27 @@ def _money(amounts: dict[str, str]) -> str:
 
 def _short(asset: str) -> str:
     return asset.removeprefix("postgres:")
+
+
+@app.command("repair")
+def repair_(
+    wave: Annotated[str, typer.Argument(help="The wave, e.g. W01")],
+    project: ProjectOption = None,
+    fmt: OutputOption = "text",
+) -> None:
+    """Read the rows of open breaks from the source again. What it did is believed after the next run only."""
+    from cutwater.commands.repair import repair
+    from cutwater.state.store import open_store
+
+    out, found = output(fmt), opened(project)
+    with open_store(found.state_url) as store:
+        done = repair(store, wave)
+    if out.is_json:
+        out.json("cutwater.reconcile.repair/1", {"run": done.run, "tables": done.tables, "left": list(done.left)})
+        return
+    out.table(("Table", "rows written"), sorted(done.tables.items()), right=("rows written",))
+    if done.left:
+        out.line(
+            f"{len(done.left)} breaks are not the copy's: their senders have to deliver. cutwater reconcile breaks"
+        )
+    out.line(f"next: cutwater reconcile run {wave}")

@@ -8,7 +8,6 @@ from typing import Any
 
 from adapters.iceberg.mapping_data import mapping_of
 from cutwater.commands.reconcile import plan_of
-from cutwater.core.config import Project
 from cutwater.core.errors import Refused, Unavailable
 from cutwater.state.store import Store
 from inventory.model import TableMapping
@@ -35,7 +34,7 @@ class Repaired:
     left: tuple[str, ...]
 
 
-def repair(store: Store, project: Project, wave: str) -> Repaired:
+def repair(store: Store, wave: str) -> Repaired:
     """Asks the wave's runner to repair; nothing is believed repaired until the next reconciliation says so.
 
     Raises Refused (CW3211) where there is nothing to repair, Unavailable (CW3212) where no runner answers.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CODES: dict[str, str] = {
+    "CW1000": "An error that nobody declared: a defect of ours. Run the same command with --debug and report the trace.",
     "CW1001": "The project's sandbox is not up, so its endpoints are not known. Start it with `cutwater sandbox up`; "
     "to use systems of your own, set [endpoints] in cutwater.toml.",
     "CW1002": "No cutwater.toml was found. Go to the project's folder, name it with --project DIR, or make one with "
