@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from cutwater.core.errors import CutwaterError
 from cutwater.core.hashing import sha256_json
@@ -18,7 +19,8 @@ from reconciliation.encoding import compared
 from reconciliation.ports import BucketDigest, PinnedPair, TableSide
 from reconciliation.rows import Witness, differences
 
-BATCH = 256  # buckets whose rows are held in memory at once, on either side
+T = TypeVar("T")
+BATCH = 1024  # buckets whose rows are held in memory at once, on either side
 
 
 class Verdict(StrEnum):
@@ -106,11 +108,14 @@ def _compare(
     if result.breaks:
         result.verdict, result.why = Verdict.FAIL, "the structure differs: rows were not compared"
         return
-    result.source_totals = source.totals(mapping, pair.source)
-    result.target_totals = target.totals(mapping, pair.target)
+    result.source_totals, result.target_totals = both(
+        lambda: source.totals(mapping, pair.source), lambda: target.totals(mapping, pair.target)
+    )
     result.buckets = buckets or buckets_for(max(result.rows))
-    left = source.digests(mapping, pair.source, result.buckets)
-    right = target.digests(mapping, pair.target, result.buckets)
+    left, right = both(
+        lambda: source.digests(mapping, pair.source, result.buckets),
+        lambda: target.digests(mapping, pair.target, result.buckets),
+    )
     result.source_digests = left
     result.digest_hash = {"source": digest_hash(left), "target": digest_hash(right)}
     result.differing = tuple(
@@ -122,6 +127,18 @@ def _compare(
         else:
             result.not_listed += 1
     result.verdict, result.why = _verdict(mapping, result, left, right, options, uncovered)
+
+
+def both(source: Callable[[], T], target: Callable[[], T]) -> tuple[T, T]:
+    """Both stores at work at once; the source's error comes first where both fail."""
+    with ThreadPoolExecutor(1, thread_name_prefix="reconcile") as pool:
+        ahead = pool.submit(source)
+        try:
+            found = target()
+        except CutwaterError:
+            ahead.result()
+            raise
+        return ahead.result(), found
 
 
 def schema_differences(

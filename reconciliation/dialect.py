@@ -83,11 +83,20 @@ class Dialect(ABC):
         )
 
     def rows(self, relation: str, mapping: TableMapping, buckets: int, wanted: Sequence[int]) -> str:
-        """SELECT of the canonical texts (in the order of the compared fields) of the rows in the wanted buckets."""
-        names = ", ".join(f"c{number}" for number in range(len(compared(mapping))))
+        """SELECT of the canonical texts (in the order of the compared fields) of the rows in the wanted buckets.
+
+        With a key only the key is hashed to choose the rows; without one the whole row has to be.
+        """
+        fields = compared(mapping)
         chosen = ", ".join(str(int(number)) for number in sorted(wanted))
-        where = f"WHERE k >> {shift_of(buckets)} IN ({chosen})" if buckets > 1 else ""
-        return f"SELECT {names} FROM ({self._lanes(relation, mapping, names)}) AS x {where}"
+        if buckets > 1 and not mapping.key:
+            names = ", ".join(f"c{number}" for number in range(len(fields)))
+            return f"SELECT {names} FROM ({self._lanes(relation, mapping, names)}) AS x WHERE k >> {shift_of(buckets)} IN ({chosen})"
+        values = ", ".join(self.text(item) for item in fields)
+        if buckets == 1:
+            return f"SELECT {values} FROM {relation} AS t"
+        key = " || ".join(self.encoded(item, self.text(item)) for item in key_fields(mapping))
+        return f"SELECT {values} FROM {relation} AS t WHERE {self.lane(f'md5({key})', 1)} >> {shift_of(buckets)} IN ({chosen})"
 
     def encodings(self, relation: str, mapping: TableMapping) -> str:
         """SELECT of each row's encoding: for the property tests."""

@@ -19,11 +19,11 @@ LANE_BITS = 4 * LANE_DIGITS
 DIGEST_BITS = 2 * LANE_BITS
 MODULUS = 1 << DIGEST_BITS
 MIN_BUCKETS, MAX_BUCKETS = 64, 1 << 16
-ROWS_PER_BUCKET = 16
+ROWS_PER_BUCKET = 32  # fewer rows to read per difference, against a hash aggregate that grows; measured at 500k rows
 
 
 def buckets_for(rows: int) -> int:
-    """How many buckets a table of `rows` rows gets: a power of two, about 16 rows each."""
+    """How many buckets a table of `rows` rows gets: a power of two, about 32 rows each."""
     wanted = MIN_BUCKETS
     while wanted < MAX_BUCKETS and wanted * ROWS_PER_BUCKET < rows:
         wanted *= 2
