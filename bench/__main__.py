@@ -9,10 +9,10 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import compare
+from bench import backfill, compare
 from bench.report import Section, machine, show, write
 
-BENCHES: dict[str, Callable[[int], Section]] = {"compare": compare.bench}
+BENCHES: dict[str, Callable[[int], Section]] = {"backfill": backfill.bench, "compare": compare.bench}
 
 
 def main() -> None:
