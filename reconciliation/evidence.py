@@ -182,9 +182,9 @@ def summary(result: RunResult, now: datetime) -> list[dict[str, Any]]:
 
 
 def str_age(item: Break, now: datetime) -> str:
-    """An age for people: `3 h`, `2 d`."""
+    """An age for people: `< 1 h`, `3 h`, `2 d`."""
     hours = int(age(item, now).total_seconds() // 3600)
-    return "new" if hours < 1 else f"{hours} h" if hours < 48 else f"{hours // 24} d"
+    return "< 1 h" if hours < 1 else f"{hours} h" if hours < 48 else f"{hours // 24} d"
 
 
 def ages(items: Sequence[Break], now: datetime) -> list[dict[str, Any]]:

@@ -10,30 +10,31 @@ INK, MUTED, LINE, FAIL, PASS = "#14181F", "#55606E", "#C9D1DA", "#8C1500", "#0A5
 _TEXT = 'font-family="system-ui, sans-serif" font-size="12"'
 
 
-def columns(items: Sequence[tuple[str, int, str]], title: str, width: int = 720, height: int = 150) -> Markup:
-    """Columns: (label, value, verdict). A value of zero is drawn as a line with its number, so that it is seen."""
-    top, bottom = 22, 34
-    room = height - top - bottom
-    most = max([value for _, value, _ in items] + [1])
-    step = min((width - 20) / max(len(items), 1), 120)
-    parts = [_axis(10, height - bottom, width - 10)]
-    for number, (label, value, verdict) in enumerate(items):
-        left, tall = 10 + number * step, round(room * value / most)
+def columns(items: Sequence[tuple[str, str, int, str]], title: str, width: int = 1060, height: int = 160) -> Markup:
+    """Columns: (day, time, value, verdict). A value of zero is drawn as a line with its number, so that it is seen."""
+    top, bottom = 22, 48
+    floor, room = height - bottom, height - top - bottom
+    most = max([value for _, _, value, _ in items] + [1])
+    step = min((width - 20) / max(len(items), 1), 110)
+    parts = [_axis(10, floor, width - 10)]
+    for number, (day, hour, value, verdict) in enumerate(items):
+        left, tall = 10 + number * step, max(round(room * value / most), 2)
         middle = left + step / 2
         fill = {"PASS": PASS, "FAIL": FAIL}.get(verdict, "#FFF")
-        stroke = MUTED if verdict == "INCONCLUSIVE" else fill
-        dash = ' stroke-dasharray="4 3"' if verdict == "INCONCLUSIVE" else ""
+        stroke, dash = (MUTED, ' stroke-dasharray="4 3"') if verdict == "INCONCLUSIVE" else (fill, "")
         parts.append(
-            f'<rect x="{left + step * 0.2:.1f}" y="{height - bottom - max(tall, 2)}" width="{step * 0.6:.1f}" '
-            f'height="{max(tall, 2)}" fill="{fill}" stroke="{stroke}"{dash}/>'
+            f'<rect x="{left + step * 0.25:.1f}" y="{floor - tall}" width="{step * 0.5:.1f}" height="{tall}" '
+            f'fill="{fill}" stroke="{stroke}"{dash}/>'
         )
-        parts.append(_label(middle, height - bottom - max(tall, 2) - 6, f"{value:,}", "middle", INK, bold=True))
-        parts.append(_label(middle, height - bottom + 14, label, "middle", MUTED))
-        parts.append(_label(middle, height - bottom + 28, verdict, "middle", INK))
+        mark = {"PASS": "✓", "FAIL": "✗"}.get(verdict, "?")
+        parts.append(_label(middle, floor - tall - 6, f"{mark} {value:,}", "middle", INK, bold=True))
+        parts.append(_label(middle, floor + 16, hour, "middle", INK))
+        if not number or items[number - 1][0] != day:
+            parts.append(_label(middle, floor + 32, day, "middle", MUTED))
     return _svg(parts, width, height, title)
 
 
-def bars(items: Sequence[tuple[str, int]], title: str, width: int = 720, row: int = 24) -> Markup:
+def bars(items: Sequence[tuple[str, int]], title: str, width: int = 1060, row: int = 24) -> Markup:
     """Horizontal bars: (label, value), labels to the left."""
     left, most = 290, max([value for _, value in items] + [1])
     parts = []

@@ -156,9 +156,7 @@ def build(body: Mapping[str, Any], sha256: str, peers: Sequence[str]) -> dict[st
         "clean": clean(body["history"]),
         "clusters": clusters(body["breaks"]),
         "samples": samples(body["breaks"]),
-        "history_chart": charts.columns(
-            [(_when(i["finished_at"]), i["open_breaks"], i["verdict"]) for i in body["history"]], "Open breaks per run"
-        ),
+        "history_chart": charts.columns([_column(item) for item in body["history"]], "Open breaks per run"),
         "asset_chart": charts.bars(by_asset.most_common(12), "Open breaks per asset") if by_asset else None,
         "by_asset": by_asset.most_common(),
         "gaps": grouped(item for item in body["not_checked"] if not item["declared"]),
@@ -166,6 +164,6 @@ def build(body: Mapping[str, Any], sha256: str, peers: Sequence[str]) -> dict[st
     }
 
 
-def _when(text: str) -> str:
-    at: datetime = parse_iso(text)
-    return f"{at:%d %b %H:%M}"
+def _column(item: Mapping[str, Any]) -> tuple[str, str, int, str]:
+    at: datetime = parse_iso(item["finished_at"])
+    return f"{at:%d %b}", f"{at:%H:%M}", int(item["open_breaks"]), str(item["verdict"])
