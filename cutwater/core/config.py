@@ -17,6 +17,9 @@ from pathlib import Path
 from cutwater.core.errors import BadInput, Unavailable
 
 CONFIG_NAME = "cutwater.toml"
+_TABLES = ("project", "state", "endpoints")
+_SETTINGS = {"project": ("name", "files"), "state": ("url",)}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -109,7 +112,9 @@ def find_project(start: Path | None = None) -> Project:
     for folder in (here, *here.parents):
         if (folder / CONFIG_NAME).is_file():
             return load_project(folder)
-    raise BadInput("CW1002", f"no {CONFIG_NAME} in {here} or above it", next="cutwater init DIR, or --project DIR")
+    raise BadInput(
+        "CW1002", f"no {CONFIG_NAME} in {here} or above it", next="go to the project's folder, or add --project DIR"
+    )
 
 
 def load_project(root: Path) -> Project:
@@ -118,9 +123,12 @@ def load_project(root: Path) -> Project:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise BadInput("CW1002", f"no {CONFIG_NAME} in {root}", next="cutwater init DIR, or --project DIR") from None
+        raise BadInput(
+            "CW1002", f"no {CONFIG_NAME} in {root}", next="go to the project's folder, or add --project DIR"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput("CW1003", f"{path} is not valid TOML", cause=str(error), next=f"mend {path}") from None
+    _check(path, document)
     project, state, ends = (document.get(name, {}) for name in ("project", "state", "endpoints"))
     known = {item.name for item in fields(Endpoints)} | {"from"}
     unknown = sorted(set(ends) - known)
@@ -133,8 +141,34 @@ def load_project(root: Path) -> Project:
     url = _resolve(str(state.get("url", "")), "state.url") or f"sqlite:///{root.resolve() / '.cutwater' / 'state.db'}"
     source = str(ends.get("from", "sandbox" if not ends else "settings"))
     configured = {key: str(value) for key, value in ends.items() if key != "from"}
-    name, files = str(project.get("name", root.resolve().name)), str(project.get("files", "."))
+    folder = re.sub(r"[^A-Za-z0-9._-]", "-", root.resolve().name).strip(".-_")[:64] or "project"
+    name, files = str(project.get("name", folder)), str(project.get("files", "."))
     return Project(root.resolve(), name, url, source, configured, files)
+
+
+def _check(path: Path, document: dict[str, object]) -> None:
+    """Tables are tables, their values text, and the name one that may be a folder's: raises BadInput CW1008 with the place."""
+
+    def wrong(what: str, right: str) -> BadInput:
+        return BadInput("CW1008", f"{path}: {what}", state="nothing was read or written", next=f"mend {path}: {right}")
+
+    for name, body in document.items():
+        if name not in _TABLES:
+            raise wrong(f"there is no setting [{name}]", f"known are {', '.join(f'[{item}]' for item in _TABLES)}")
+        if not isinstance(body, dict):
+            raise wrong(f"{name} is a table of settings, not a value", f"[{name}] on a line of its own")
+        for key, value in body.items():
+            if name in _SETTINGS and key not in _SETTINGS[name]:
+                raise wrong(f"[{name}] has no setting {key}", f"known: {', '.join(_SETTINGS[name])}")
+            if not isinstance(value, str):
+                raise wrong(f"[{name}] {key} is no text", f'{key} = "..."')
+    project, ends = document.get("project", {}), document.get("endpoints", {})
+    if isinstance(project, dict) and not _NAME.fullmatch(str(project.get("name", "x"))):
+        raise wrong(
+            f"[project] name {str(project['name'])!r} is no name", "letters, digits, blank, dot, - and _, at most 64"
+        )
+    if isinstance(ends, dict) and ends.get("from", "sandbox") not in ("sandbox", "settings"):
+        raise wrong(f"[endpoints] from {ends['from']!r} is unknown", 'from = "sandbox" or from = "settings"')
 
 
 def _resolve(value: str, name: str) -> str:

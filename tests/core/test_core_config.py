@@ -90,3 +90,31 @@ def test_homes_follow_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert (data_home(), cache_home()) == (tmp_path / "data" / "cutwater", tmp_path / "cache" / "cutwater")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('project = "x"\n', "project is a table"),
+        ("endpoints = 3\n", "endpoints is a table"),
+        ("[state]\nurl = 7\n", "[state] url is no text"),
+        ('[project]\nfiles = ["a"]\n', "[project] files is no text"),
+        ('[projct]\nname = "x"\n', "no setting [projct]"),
+        ('[project]\nnmae = "x"\n', "no setting nmae"),
+        ('[project]\nname = ""\n', "is no name"),
+        (
+            '[project]\nname = "../../elsewhere"\n',
+            "is no name",
+        ),  # it becomes a folder's name, which `down --delete` removes
+        ('[project]\nname = "red\\u001b[31m"\n', "is no name"),
+        ('[endpoints]\nfrom = "sandbx"\n', "from 'sandbx' is unknown"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_bad_input_with_its_place(tmp_path: Path, text: str, named: str) -> None:
+    write(tmp_path, text)
+    with pytest.raises(BadInput) as caught:
+        load_project(tmp_path)
+    assert caught.value.code == "CW1008"
+    assert named in caught.value.what
+    assert "\x1b" not in caught.value.what
+    assert caught.value.next
