@@ -170,7 +170,8 @@ def run_wave(
 def _machine(stack: ExitStack, wake: threading.Event, clock: Clock) -> Machine:
     effects = stack.enter_context(ThreadPoolExecutor(EFFECT_THREADS, "effect"))
     services = stack.enter_context(ThreadPoolExecutor(SERVICE_THREADS, "service"))
-    return Machine(effects, services, time.monotonic, wake.wait, clock)
+    # Each poll that brings something is a commit: one a second keeps the lake's files and histories small.
+    return Machine(effects, services, time.monotonic, wake.wait, clock, service_interval=1.0)
 
 
 def _live(engine: Engine, to: str) -> int:
