@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -57,7 +57,7 @@ class FolderSource:
         self._folder, self._suffixes, self._depth, self._settle = folder, suffixes, depth, settle
         self._envelope, self._clock = envelope, clock
         self._looked: dict[str, tuple[tuple[int, int], datetime]] = {}  # unsettled: stamp and when it was first so
-        self._checked: dict[str, tuple[int, int]] = {}  # taken: the stamp at which the content was known
+        self._checked: dict[str, tuple[tuple[int, int], str]] = {}  # read: the stamp and the hash of the content then
         self._listing: list[Seen] | None = None
 
     def end(self) -> Position:
@@ -74,14 +74,14 @@ class FolderSource:
         for item in listing:
             if len(found) >= limit or size >= FETCH_BYTES:
                 break
-            if item.name in names and self._checked.get(item.name) == item.stamp:
+            if self._known(item.name, item.stamp, names):
                 continue
             content = self._read(item)
             if content is None:
                 continue
             digest = sha256(content).hexdigest()
             before = names.get(item.name, [])
-            self._checked[item.name] = item.stamp
+            self._checked[item.name] = (item.stamp, digest)
             if digest in before:
                 continue
             found.append(self._delivery(item, content, digest, before))
@@ -91,11 +91,12 @@ class FolderSource:
 
     def behind(self, position: Position, end: Position) -> int:
         names = position.get("names", {})
-        return sum(
-            1
-            for name, stamp in end.get("names", {}).items()
-            if name not in names or self._checked.get(name) != tuple(stamp)
-        )
+        return sum(1 for name, stamp in end.get("names", {}).items() if not self._known(name, tuple(stamp), names))
+
+    def _known(self, name: str, stamp: tuple[int, ...], names: Mapping[str, list[str]]) -> bool:
+        """Is the content that was read at this stamp in the lake? What was read may not have been taken in."""
+        checked = self._checked.get(name)
+        return checked is not None and checked[0] == stamp and checked[1] in names.get(name, ())
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -134,7 +135,7 @@ class FolderSource:
         found: list[Seen] = []
         for item in self._walk():
             age = now.timestamp() - item.modified_ns / 1_000_000_000
-            if age < self._settle and self._checked.get(item.name) != item.stamp:
+            if age < self._settle and self._checked.get(item.name, (None, ""))[0] != item.stamp:
                 stamp, since = self._looked.get(item.name, (item.stamp, now))
                 young[item.name] = (item.stamp, since if stamp == item.stamp else now)
                 # A modification time in the future never grows old: then standing still for the same time counts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cutwater.core.errors import LeaseHeld, Unavailable
@@ -19,7 +19,10 @@ CHUNK_RANGE = "cutwater.chunk-range"
 PG_SNAPSHOT = "cutwater.pg-snapshot"
 FOLDED = "cutwater.folded"
 REPAIR = "cutwater.repair"
+# A commit that lost its race must come back to us: PyIceberg's own second try would pass by the fence and every check.
+NO_RETRY = {"commit.retry.num-retries": "0"}
 _TRIES = 5
+Guard = Callable[["Table"], None]
 
 
 def summaries(table: Table) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -48,16 +51,33 @@ def check_fence(table: Table, token: int) -> None:
         )
 
 
-def append(catalog: Catalog, name: str, rows: pa.Table, properties: Mapping[str, str], token: int) -> int:
+def without_retry(table: Table) -> Table:
+    """The table with commits that are tried once; an older table is told so now."""
+    if any(table.properties.get(key) != value for key, value in NO_RETRY.items()):
+        with table.transaction() as change:
+            change.set_properties(NO_RETRY)
+    return table
+
+
+def append(
+    catalog: Catalog,
+    name: str,
+    rows: pa.Table,
+    properties: Mapping[str, str],
+    token: int,
+    guard: Guard = lambda _: None,
+) -> int:
     """Appends in one commit and returns its snapshot id; a lost race is tried again on the table's new state.
 
+    guard: raises where the state that the commit would stand on already holds the rows (another runner was quicker).
     Raises LeaseHeld for a zombie, Unavailable (CW3204) when the commit loses `_TRIES` races.
     """
     from pyiceberg.exceptions import CommitFailedException
 
     for _ in range(_TRIES):
-        table = catalog.load_table(name)
+        table = without_retry(catalog.load_table(name))
         check_fence(table, token)
+        guard(table)
         try:
             table.append(rows, snapshot_properties={**properties, FENCE: str(token)})
         except CommitFailedException:

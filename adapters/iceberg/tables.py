@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from adapters.iceberg.commits import NO_RETRY
 from adapters.iceberg.mapping_data import mapping_of
 from adapters.iceberg.types import arrow_schema, change_columns, current_columns
 from cutwater.core.errors import Refused
@@ -21,6 +22,7 @@ PROPERTIES = {
     "write.delete.mode": "copy-on-write",
     "write.update.mode": "copy-on-write",
     "write.merge.mode": "copy-on-write",
+    **NO_RETRY,
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
 }
@@ -43,11 +45,13 @@ class CreateTables:
         self.catalog = catalog
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        created, kept = [], []
+        created, kept, shared = [], [], {spec.name for spec in LAKE_TABLES}
         for name, columns in sorted(wanted(list(args["mappings"])).items()):
             schema = arrow_schema(columns)
             if self.catalog.table_exists(name):
                 self._same(name, columns)
+                if name not in shared:
+                    self._ours(name, fence)
                 kept.append(name)
                 continue
             self.catalog.create_namespace_if_not_exists(name.split(".")[0])
@@ -55,9 +59,23 @@ class CreateTables:
             created.append(name)
         return {"created": created, "kept": kept}
 
+    def _ours(self, name: str, fence: Fence) -> None:
+        """A copy has one wave: a second one would append its rows to those of the first."""
+        owner = self.catalog.load_table(name).properties.get(OWNER)
+        if owner != fence.wave:
+            raise Refused(
+                "CW3205",
+                f"the lake's table {name} belongs to {f'wave {owner}' if owner else 'somebody else'}",
+                cause="a second copy in the same table would double its rows",
+                state="it was left as it is",
+                next="name another target in the wave file's mappings, or abandon the other wave",
+            )
+
     def _same(self, name: str, columns: list[Column]) -> None:
-        found = {field.name for field in self.catalog.load_table(name).schema().fields}
-        missing = sorted({c.name for c in columns} - found)
+        found = {(field.name, str(field.field_type)) for field in self.catalog.load_table(name).schema().fields}
+        missing = sorted(
+            c.name for c in columns if (c.name, c.type.replace(",", ", ").replace(",  ", ", ")) not in found
+        )
         if missing:
             raise Refused(
                 "CW3205",

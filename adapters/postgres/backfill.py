@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -28,10 +28,19 @@ from waves.ports import Fence, Outcome
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
 
 _WHOLE = ("smallint", "integer", "bigint")
 # Read in their own binary form; everything else is asked for as text, whose form the session's settings pin.
 _NATIVE = {"long", "int", "boolean", "date", "timestamptz", "timestamp", "double", "float", "binary"}
+
+
+# What PostgreSQL itself can hold, seen from 1970 in days and microseconds; beyond stands an overflow: infinity by name.
+_ENDLESS = {
+    "date": (-2_440_588, 2_145_031_948),
+    "timestamptz": (-210_866_803_200_000_000, 9_223_371_331_200_000_000),
+    "timestamp": (-210_866_803_200_000_000, 9_223_371_331_200_000_000),
+}
 
 
 class Bounds:
@@ -73,6 +82,15 @@ class Bounds:
         return f"cut {mapping.source_schema}.{mapping.source_table} into ranges of at most {args.get('max_rows_per_chunk', 200_000):,} rows"
 
 
+class _Copied(Exception):
+    """The range is in the table already."""
+
+
+def _not_copied(table: Table, chunk: str) -> None:
+    if any(summary.get(CHUNK) == chunk for _, summary in summaries(table)):
+        raise _Copied(chunk)
+
+
 class CopyChunk:
     """`backfill.chunk` {mapping, chunk, throttle}: one range, one snapshot, one commit."""
 
@@ -92,7 +110,15 @@ class CopyChunk:
             PG_SNAPSHOT: snapshot,
         }
         with self._lock(mapping.target):
-            lake = append(self.catalog, mapping.target, rows, properties, fence.token)
+            try:
+                lake = append(
+                    self.catalog, mapping.target, rows, properties, fence.token, lambda t: _not_copied(t, chunk["id"])
+                )
+            except _Copied:  # an earlier runner's commit came through meanwhile: its rows and its snapshot count
+                found = self.observe(args, fence)
+                if found is None:
+                    raise
+                return found
         seconds = Decimal(str(round(time.monotonic() - started, 3)))
         return {
             "rows": rows.num_rows,
@@ -181,12 +207,21 @@ def read_query(
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             if exported is not None:
                 cursor.execute("SET TRANSACTION SNAPSHOT " + sql.Literal(exported).as_string(None))
+            else:
+                # The lock first, then the snapshot: to an older snapshot a table rewritten by DDL looks empty.
+                cursor.execute(lock_statement([mapping]).as_string(None))
             cursor.execute("SELECT pg_current_snapshot()::text")
             snapshot = str(cursor.fetchall()[0][0])
             cursor.execute(query)
             return snapshot, _carried(cursor.fetch_arrow_table(), mapping)
     except adbc_driver_manager.Error as error:
         raise _explained(error, mapping) from error
+
+
+def lock_statement(mappings: Sequence[TableMapping]) -> sql.Composed:
+    """Keeps DDL away from what is read; writers go on."""
+    tables = sql.SQL(", ").join(sql.Identifier(m.source_schema, m.source_table) for m in mappings)
+    return sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(tables)
 
 
 def _named(dsn: str, name: str) -> str:
@@ -196,6 +231,8 @@ def _named(dsn: str, name: str) -> str:
         (
             "-c timezone=UTC",
             "-c datestyle=ISO",
+            "-c intervalstyle=iso_8601",
+            "-c row_security=off",  # a policy that hides rows is an error, not a shorter table
             "-c bytea_output=hex",
             "-c extra_float_digits=3",
             "-c statement_timeout=600s",
@@ -213,6 +250,8 @@ def _carried(rows: pa.Table, mapping: TableMapping) -> pa.Table:
         plain = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
         plain = plain.storage if isinstance(plain, pa.ExtensionArray) else plain
         try:
+            if declared.lake_type in _ENDLESS:
+                _refuse_endless(plain, *_ENDLESS[declared.lake_type])
             columns.append(plain.cast(arrow_type(declared.lake_type), safe=True))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise BadInput(
@@ -223,6 +262,18 @@ def _carried(rows: pa.Table, mapping: TableMapping) -> pa.Table:
                 next="map the column to a wider type, then plan again",
             ) from error
     return pa.Table.from_arrays(columns, schema=arrow_schema(current_columns(mapping)))
+
+
+def _refuse_endless(column: pa.Array, first: int, last: int) -> None:
+    """Infinity comes from the driver as an ordinary day or instant that nobody wrote."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_temporal(column.type):
+        return
+    found = pc.min_max(column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())).as_py()
+    if found["min"] is not None and not first <= found["min"] <= found["max"] <= last:
+        raise pa.ArrowInvalid("infinity, or beyond what an instant can carry")
 
 
 def _explained(error: Exception, mapping: TableMapping) -> CutwaterError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ class TableChanges:
         self.op.append(op)
         self.at.append(at)
         names = [column.name for column, value in zip(self.mapping.columns, row, strict=True) if value is UNCHANGED]
-        self.unchanged.append(",".join(names) or None)
+        self.unchanged.append(",".join(map(listed, names)) or None)
         self.values.append([None if value is UNCHANGED else value for value in row])  # type: ignore[misc]
 
     def __len__(self) -> int:
@@ -76,15 +77,41 @@ def _typed(mapping: TableMapping, name: str, lake_type: str, texts: tuple[str | 
         ) from error
 
 
-def check_relation(relation: Relation, mapping: TableMapping) -> None:
-    """DDL shows as a relation of another shape: refused (CW3128) with the columns' names."""
+def listed(name: str) -> str:
+    """A column's name as it stands in the comma-separated list `_unchanged`."""
+    return name.replace("%", "%25").replace(",", "%2C")
+
+
+def check_relation(relation: Relation, mapping: TableMapping, types: Sequence[str]) -> None:
+    """DDL shows as a relation of another shape: refused (CW3128) with the columns' names.
+
+    So is a replica identity that no longer carries the key (CW3117): its DELETEs would find no row.
+    """
     found, planned = [name for name, *_ in relation.columns], [c.name for c in mapping.columns]
-    if found == planned:
+    carried = {name for name, _, _, part_of_identity in relation.columns if part_of_identity}
+    if relation.identity != "f" and not (mapping.key and set(mapping.key) <= carried):
+        raise Refused(
+            "CW3117",
+            f"the replica identity of {mapping.asset_id} was changed: its DELETEs and UPDATEs can no longer be followed",
+            state="the change stream stands before this change; the slot keeps everything after it",
+            money="nothing switched; customers are on the old platform",
+            next="cutwater wave abandon, set the replica identity back, then plan again",
+        )
+    retyped = [
+        f"{c.name} is now {kind}"
+        for c, name, kind in zip(mapping.columns, found, types, strict=False)
+        if c.name == name and c.pg_type != kind
+    ]
+    if found == planned and not retyped:
         return
     added, gone = sorted(set(found) - set(planned)), sorted(set(planned) - set(found))
     words = "; ".join(
         part
-        for part in (f"added {', '.join(added)}" if added else "", f"gone {', '.join(gone)}" if gone else "")
+        for part in (
+            f"added {', '.join(added)}" if added else "",
+            f"gone {', '.join(gone)}" if gone else "",
+            ", ".join(retyped),
+        )
         if part
     )
     raise Refused(

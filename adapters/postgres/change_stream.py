@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from adapters.iceberg.commits import LSN, append, newest
+from adapters.iceberg.commits import LSN, Guard, append, newest
 from adapters.postgres import pgoutput as wire
 from adapters.postgres.change_batch import TableChanges, check_relation, filled
 from adapters.postgres.connection import Connection, connect, translated
@@ -26,6 +26,7 @@ from waves.ports import Fence, ServiceStatus
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
 
 PREFIX = "cutwater"
 AHEAD = "CW3210"  # the copy holds more than the snapshot asked for: the code that a pin is tried again for
@@ -64,6 +65,8 @@ class ChangeStream:
         self._applied: dict[str, int] = {}
         self._relations: dict[int, TableMapping] = {}
         self._identity: dict[int, str] = {}
+        self._advanced = 0  # where this process left or first saw the slot
+        self._types: dict[tuple[int, int], str] = {}
 
     def poll(self, fence: Fence) -> ServiceStatus:
         """One batch. `caught_up`: the marker that this poll wrote was the last thing it read."""
@@ -119,6 +122,19 @@ class ChangeStream:
             self._applied[mapping.changes] = int(text) if text else 0
         return self._applied[mapping.changes]
 
+    def type_names(self, relation: wire.Relation) -> list[str]:
+        """The types of a relation's columns as the inventory writes them."""
+        wanted = [(oid, modifier) for _, oid, modifier, _ in relation.columns]
+        new = sorted({item for item in wanted if item not in self._types})
+        if new:
+            query = (
+                "SELECT format_type(t, m) FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY AS x(t, m, n) ORDER BY n"
+            )
+            with translated("naming the types of columns", "the slot has not moved"):
+                found = self._connection().execute(query, ([t for t, _ in new], [m for _, m in new])).fetchall()
+            self._types.update(zip(new, (str(row[0]) for row in found), strict=True))
+        return [self._types[item] for item in wanted]
+
     def _connection(self) -> Connection:
         if self._db is None or self._db.closed or self._db.broken:
             self._db = connect(self.dsn, self.wave)
@@ -129,6 +145,7 @@ class ChangeStream:
         db = self._connection()
         with translated(f"reading slot {self.slot}", "the slot has not moved; nothing of this batch was written"):
             self._alive(db)
+            self._unmoved(db)
             next_xid = self._next_xid(db)
             rows = db.execute(_PEEK, (self.slot, self.limit, self.slot)).fetchall()
         batch = _Batch(self, next_xid)
@@ -140,6 +157,7 @@ class ChangeStream:
                 f"advancing slot {self.slot}", "the batch is in the lake; the slot follows at the next poll"
             ):
                 db.execute("SELECT pg_replication_slot_advance(%s, %s::pg_lsn)", (self.slot, int_to_lsn(batch.end)))
+            self._advanced = max(self._advanced, batch.end)
         self.pending += written
         self._markers.extend(batch.markers)
         return written, marker in batch.markers, len(rows) >= self.limit
@@ -147,6 +165,30 @@ class ChangeStream:
     def _next_xid(self, db: Connection) -> int:
         row = db.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
         return int(row[0]) + (1 << 20) if row else 0  # transactions may begin between this and the peek
+
+    def _unmoved(self, db: Connection) -> None:
+        """Nobody else may read the slot on: what they took would be in no batch of ours.
+
+        An earlier runner's last batch is in the lake with its position, and is no stranger's.
+        """
+        row = db.execute(
+            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s", (self.slot,)
+        ).fetchone()
+        found = lsn_to_int(row[0]) if row and row[0] else 0
+        if 0 < self._advanced < found and found > self._newest_in_lake():
+            raise Refused(
+                "CW3130",
+                f"slot {self.slot} stands at {int_to_lsn(found)}, behind which we never read: it was moved or made anew",
+                cause="somebody else read it, advanced it, or dropped and created it again",
+                state="the lake's copy stands at its last position and cannot be brought forward",
+                money="nothing switched; customers are on the old platform",
+                next=f"find out who read it; cutwater wave abandon {self.wave}, then plan and backfill again",
+            )
+        self._advanced = max(self._advanced, found)
+
+    def _newest_in_lake(self) -> int:
+        tables = (self.catalog.load_table(mapping.changes) for mapping in self.tables.values())
+        return max((int(newest(table, LSN) or 0) for table in tables), default=0)
 
     def _alive(self, db: Connection) -> None:
         row = db.execute(
@@ -209,7 +251,7 @@ class _Batch:
     def _relation(self, message: wire.Relation) -> None:
         mapping = self.stream.tables.get((message.schema, message.table))
         if mapping is not None:
-            check_relation(message, mapping)
+            check_relation(message, mapping, self.stream.type_names(message))
             self.stream._relations[message.oid] = mapping
             self.stream._identity[message.oid] = message.identity
 
@@ -255,11 +297,28 @@ class _Batch:
                 )
         self._open = []
 
+    def _not_there(self, name: str) -> Guard:
+        """The position that this batch was cut at must be the table's own still when the batch is committed."""
+        known = self.stream._applied[name]
+
+        def guard(table: Table) -> None:
+            found = int(newest(table, LSN) or 0)
+            if found != known:
+                del self.stream._applied[name]
+                raise Unavailable(
+                    "CW3204",
+                    f"{name} was committed to by another runner while this batch was read",
+                    state="nothing of this batch was written to it",
+                    next="the next poll reads on from the table's own position",
+                )
+
+        return guard
+
     def write(self, fence: Fence) -> int:
         """Appends per table; each commit carries the batch's end as its position. Returns the number of changes."""
         written = 0
         for name, changes in sorted(self.tables.items()):
-            append(self.stream.catalog, name, changes.arrow(), {LSN: str(self.end)}, fence.token)
+            append(self.stream.catalog, name, changes.arrow(), {LSN: str(self.end)}, fence.token, self._not_there(name))
             self.stream._applied[name] = self.end
             written += len(changes)
         return written

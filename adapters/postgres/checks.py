@@ -6,13 +6,14 @@ DELETE fail. That is how a migration tool breaks production.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adapters.iceberg.mapping_data import mapping_of
 from adapters.postgres.connection import Connection, connect, translated, where
 from cutwater.core.errors import BadInput, CutwaterError, Refused
 from inventory.model import TableMapping
+from lakehouse.tables import CHANGE_COLUMNS
 from waves.ports import Fence, Outcome
 
 _TABLE = """
@@ -20,7 +21,12 @@ SELECT c.relreplident::text, c.relkind::text, c.relpersistence::text,
        has_table_privilege(c.oid, 'SELECT'),
        pg_has_role(c.relowner, 'USAGE'),
        EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
-       ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated <> '')
+       ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated <> ''),
+       ARRAY(SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey[:i.indnkeyatts - 1])
+             WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END),
+       ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attnotnull),
+       EXISTS (SELECT 1 FROM pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)),
+       row_security_active(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s
 """
@@ -29,6 +35,9 @@ SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
+
+
+_OURS = {column.name for column in CHANGE_COLUMNS} | {"_ord", "_kept", "_n", "_copy"}  # the change table's, the fold's
 
 
 class PostgresCheck:
@@ -110,7 +119,7 @@ def table_problems(db: Connection, mapping: TableMapping) -> Iterator[CutwaterEr
             "CW3114", f"there is no table {name}", state=state, next="cutwater inventory discover, then plan again"
         )
         return
-    identity, _kind, persistence, may_read, owner, has_key, generated = row
+    identity, kind, persistence, may_read, owner, has_key, generated, carried, nullable, related, hidden = row
     if not may_read:
         yield BadInput(
             "CW3104", f"SELECT on {name} is missing", state=state, next=f"GRANT SELECT ON {name} TO the migration role"
@@ -129,6 +138,21 @@ def table_problems(db: Connection, mapping: TableMapping) -> Iterator[CutwaterEr
             state=state,
             next="ALTER TABLE ... SET LOGGED, or leave it out of the wave",
         )
+    if kind != "r" or related:
+        yield Refused(
+            "CW3116",
+            f"{name} is partitioned, a partition, or has parents or children: not every change of such a table is in its stream",
+            cause="a TRUNCATE or DETACH of a partition is not sent, and a child's changes come under the child's name",
+            state=state,
+            next="move its partitions as tables of their own once detached, or leave it out of the wave",
+        )
+    if hidden:
+        yield Refused(
+            "CW3104",
+            f"a row security policy hides rows of {name} from the migration role",
+            state=state,
+            next="ALTER ROLE ... BYPASSRLS, or let the policy's owner run the migration",
+        )
     if identity == "n" or (identity == "d" and not has_key):
         yield Refused(
             "CW3117",
@@ -136,14 +160,47 @@ def table_problems(db: Connection, mapping: TableMapping) -> Iterator[CutwaterEr
             state=state,
             next=f"ALTER TABLE {name} REPLICA IDENTITY FULL, or give it a primary key",
         )
+    elif identity != "f" and not (mapping.key and set(mapping.key) <= set(carried)):
+        wanted = f"the key ({', '.join(mapping.key)})" if mapping.key else "the whole row"
+        yield Refused(
+            "CW3117",
+            f"the replica identity of {name} does not carry {wanted}: its DELETEs and UPDATEs could not be followed",
+            state=state,
+            next=f"ALTER TABLE {name} REPLICA IDENTITY FULL, or name another key in the wave file",
+        )
+    if loose := sorted(set(mapping.key) & set(nullable)):
+        yield Refused(
+            "CW3121",
+            f"{', '.join(loose)} of the key of {name} may be NULL: such a row is in no range and matches no other",
+            state=state,
+            next="declare a key without NULLs in the wave file, or SET NOT NULL",
+        )
     if generated and db.info.server_version < 180000:
         yield Refused(
             "CW3118",
             f"{name} has generated columns ({', '.join(generated)}): they are in no stream before PostgreSQL 18",
             state=state,
         )
+    if taken := unusable_names([c.name for c in mapping.columns]):
+        yield Refused(
+            "CW3119",
+            f"{name} has columns that the lake cannot tell apart from others: {', '.join(taken)}",
+            cause="names compare without case there, and ours begin with _has_ or are _lsn, _seq, _xid, _op, _commit_ts, _unchanged, _ord, _kept, _n, _copy",
+            state=state,
+            next="leave the table out of the wave, or rename the columns on the legacy side",
+        )
     yield from _shape(db, mapping, name)
     yield from _unique(db, mapping, name)
+
+
+def unusable_names(names: Sequence[str]) -> list[str]:
+    """Columns that would be taken for ours in the change table or the fold, or that differ from another only by case."""
+    lowered = [name.lower() for name in names]
+    return sorted(
+        name
+        for name, low in zip(names, lowered, strict=True)
+        if low in _OURS or low.startswith("_has_") or lowered.count(low) > 1
+    )
 
 
 def _shape(db: Connection, mapping: TableMapping, name: str) -> Iterator[CutwaterError]:
@@ -171,7 +228,7 @@ def _unique(db: Connection, mapping: TableMapping, name: str) -> Iterator[Cutwat
     key = sql.SQL(", ").join(map(sql.Identifier, mapping.key))
     table = sql.Identifier(mapping.source_schema, mapping.source_table)
     guarded = """SELECT EXISTS (SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = %s AND c.relname = %s AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
+        WHERE n.nspname = %s AND c.relname = %s AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
         AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY(i.indkey)) = %s)"""
     if db.execute(guarded, (mapping.source_schema, mapping.source_table, sorted(mapping.key))).fetchone() == (True,):
         return

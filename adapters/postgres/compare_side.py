@@ -25,6 +25,8 @@ _SETTINGS = (
     "SET LOCAL work_mem = '64MB'",
     "SET LOCAL TimeZone = 'UTC'",
     "SET LOCAL DateStyle = 'ISO, YMD'",
+    "SET LOCAL IntervalStyle = 'iso_8601'",
+    "SET LOCAL row_security = off",
     "SET LOCAL statement_timeout = '10min'",
     "SET LOCAL lock_timeout = '10s'",
 )

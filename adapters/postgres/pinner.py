@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
+from adapters.postgres.backfill import lock_statement
 from adapters.postgres.change_stream import AHEAD, write_marker
 from adapters.postgres.connection import connect, translated
 from cutwater.core.clock import iso, utc_now
@@ -65,16 +67,26 @@ class RunnerPinner:
                 )
             with connect(self.dsn, f"{self.wave}/pin", autocommit=False) as held, translated("pinning the source"):
                 held.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                if tables:
+                    held.execute(
+                        lock_statement(tables)
+                    )  # before the snapshot: to it a table rewritten later looks empty
                 row = held.execute(_PIN).fetchone()
                 snapshot, exported, lsn = row or ("", "", "")
                 as_of, marker = iso(utc_now()), new_id(f"{self.wave}:pin:")
                 with connect(self.dsn, f"{self.wave}/pin") as db:
                     write_marker(db, marker)
-                answer = self._wait(self.ask("pin", {"pg_snapshot": snapshot, "marker": marker}), retry=not last)
+                answer = self._wait(
+                    self.ask("pin", {"pg_snapshot": snapshot, "marker": marker, "until": self._until()}), retry=not last
+                )
                 if answer is None:
                     continue
                 yield _pair(snapshot, exported, lsn, as_of, answer)
                 return
+
+    def _until(self) -> str:
+        """After this nobody waits for the answer any more: the runner then lets the request go."""
+        return iso(utc_now() + timedelta(seconds=self.seconds))
 
     def _wait(self, number: int, retry: bool) -> Mapping[str, Any] | None:
         """The runner's answer; None where the lake had passed our snapshot already and another pin may be tried."""

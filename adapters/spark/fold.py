@@ -18,7 +18,7 @@ from adapters.postgres.connection import connect, translated
 from adapters.postgres.snapshot import PgSnapshot
 from adapters.spark import fold_sql
 from adapters.spark.session import commit_sql, spark
-from cutwater.core.clock import utc_now
+from cutwater.core.clock import parse_iso, utc_now
 from cutwater.core.errors import Refused, Unavailable
 from inventory.model import TableMapping
 from waves.ports import Fence, Outcome, ServiceStatus
@@ -65,6 +65,11 @@ class FoldingStream(ChangeStream):
     def answer(self, kind: str, payload: Mapping[str, Any], fence: Fence) -> Outcome | None:
         """`pin` {pg_snapshot, marker} and `repair` {tables: {target: [[key values]]}}."""
         if kind == "pin":
+            until = str(payload.get("until", ""))
+            if until and parse_iso(until) < utc_now():
+                raise Unavailable(
+                    "CW3133", "nobody waits for this pin any more", state="nothing was folded for it", next="ask again"
+                )
             with self.lock:
                 self.drain_to(str(payload["marker"]), fence)
                 return self.fold(str(payload["pg_snapshot"]), fence)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.iceberg.catalog import NAME
+from adapters.postgres.change_batch import listed
 from adapters.postgres.snapshot import PgSnapshot
 from inventory.model import TableMapping
 
@@ -61,7 +62,7 @@ def merge(mapping: TableMapping, where: str) -> str:
         if name in keys:
             continue
         if name in loose:
-            present = f"FILTER (WHERE NOT array_contains(_kept, '{_text(name)}'))"
+            present = f"FILTER (WHERE NOT array_contains(_kept, '{_text(listed(name))}'))"
             picked.append(f"max_by({quoted(name)}, _ord) {present} AS {quoted(name)}")
             picked.append(f"count(1) {present} > 0 AS {quoted('_has_' + name)}")
         else:

@@ -275,3 +275,13 @@ def test_decimals_and_dates_arrive_exact() -> None:
     (event,) = AvroParser(own).parse(Delivery("kafka:t", "0:0", payload, NOW)).events
     assert event.amount is not None
     assert (event.amount.amount, event.value_date) == (Decimal("123456789012345678.12345"), date(2026, 11, 23))
+
+
+def test_new_content_under_a_known_name_that_the_lake_did_not_take_comes_again(tmp_path: Path) -> None:
+    source = FolderSource("file:pain001", tmp_path, settle=0.0)
+    (tmp_path / "a.xml").write_bytes(b"first")
+    taken = source.fetch({}, 10).position
+    (tmp_path / "a.xml").write_bytes(b"second, longer")
+    assert len(source.fetch(taken, 10).deliveries) == 1  # and then the lake was away: the position stays
+    assert source.behind(taken, source.end()) == 1
+    assert [item.payload for item in source.fetch(taken, 10).deliveries] == [b"second, longer"]

@@ -264,6 +264,9 @@ def test_what_would_break_production_is_refused_before_anything_is_created(estat
         estate.prepare()
     assert "REPLICA IDENTITY FULL" in caught.value.next
     estate.run(f"ALTER TABLE {estate.name}.note REPLICA IDENTITY FULL")
+    estate.run(
+        f"ALTER TABLE {estate.name}.item ALTER COLUMN code SET NOT NULL; ALTER TABLE {estate.name}.item REPLICA IDENTITY FULL"
+    )
     doubled = [{**estate.plain[0], "key": ["code"]}]
     with pytest.raises(CutwaterError, match="CW3121"):
         PostgresCheck(estate.ends.postgres_dsn).perform({"tables": doubled, "wave": estate.wave}, estate.fence)
@@ -320,3 +323,9 @@ def test_a_pin_older_than_the_copy_is_not_answered_with_a_newer_state(estate: Es
     estate.stream.fold_now(estate.fence)
     with pytest.raises(Unavailable, match="CW3210"):
         estate.stream.answer("pin", {"pg_snapshot": snapshot, "marker": estate.stream.emit_marker()}, estate.fence)
+
+
+def test_a_pin_that_nobody_waits_for_any_more_does_not_hold_up_the_stream(estate: Estate) -> None:
+    late = {"pg_snapshot": "1:1:", "marker": "never written", "until": "2026-01-01T00:00:00Z"}
+    with pytest.raises(Unavailable, match="CW3133"):
+        estate.stream.answer("pin", late, estate.fence)
