@@ -100,7 +100,6 @@ class FeedRun:
             result.why = str(error)
         else:
             result.verdict, result.why = self._verdict(result, lags)
-        result.breaks = result.breaks[: self.options.max_breaks_per_asset]
         result.seconds = time.monotonic() - started
         return result
 
@@ -171,6 +170,12 @@ def explain_control_totals(results: Sequence[FeedResult], whole: Mapping[str, st
         result.breaks = [_explained(item, whole) for item in result.breaks]
         if result.verdict is Verdict.FAIL and not any(item.blocking for item in result.breaks):
             result.verdict = Verdict.INCONCLUSIVE if result.why else Verdict.PASS
+
+
+def shorten(results: Sequence[FeedResult], most: int) -> None:
+    """Lists at most `most` breaks of a feed, what blocks first: after the verdict, which rests on all of them."""
+    for result in results:
+        result.breaks = sorted(result.breaks, key=lambda item: not item.blocking)[:most]
 
 
 def _explained(item: Break, whole: Mapping[str, str]) -> Break:

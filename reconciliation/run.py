@@ -18,7 +18,7 @@ from inventory.model import TableMapping
 from reconciliation.breaks import Break, carry_over
 from reconciliation.cases import ExpectationResult, check_expectations, read_rows, whole_batches
 from reconciliation.compare import CompareOptions, TableResult, Verdict, compare_table, worst
-from reconciliation.feed_run import FeedRun, explain_control_totals
+from reconciliation.feed_run import FeedRun, explain_control_totals, shorten
 from reconciliation.feeds import FeedResult
 from reconciliation.options import ReconcileOptions
 from reconciliation.ports import CopySide, FeedView, PinnedPair, Pinner, TableSide
@@ -158,6 +158,7 @@ def _feeds(
         as_of = parse_iso(result.as_of) if result.as_of else run.looked_at
         result.expectations = check_expectations(options.settings, feeds, known, rows, view.lake, as_of, lagging)
         explain_control_totals(result.feeds, whole_batches(result.expectations, rows))
+        shorten(result.feeds, options.settings.max_breaks_per_asset)
         check_feeds(result.self_check, result.feeds, run, view)
     except CutwaterError as error:
         done = {item.stream for item in result.feeds}

@@ -13,7 +13,7 @@ from reconciliation.ports import Intake, IntakeRow, LakeEvent, LakeMessage
 
 # The tap writes raw, then events, then the outcome: read in the opposite order, what an outcome names is there.
 INTAKE, EVENTS, RAW = "raw.intake", "core.payment_event", "raw.message"
-MOST_ROWS = 5_000
+MOST_ROWS = 5_000  # of each sort: many harmless duplicates must not hide one conflict
 
 _RUNS = """
 SELECT part, min(place), max(place) + 1 FROM (
@@ -32,7 +32,12 @@ FROM m LEFT JOIN i USING (message_id) LEFT JOIN e USING (message_id)
 WHERE i.outcome IS NULL OR i.outcome NOT IN ('accepted', 'control') OR i.duplicates > 0
    OR (i.outcome = 'accepted' AND coalesce(e.n, 0) <> i.events - i.duplicates)
    OR coalesce(i.findings, '') LIKE '%control_total%'
-ORDER BY m.received_at, m.message_id LIMIT {most}
+QUALIFY row_number() OVER (PARTITION BY
+    CASE WHEN i.outcome IS NULL THEN 'undecided' WHEN i.outcome NOT IN ('accepted', 'duplicate') THEN 'refused'
+         WHEN i.outcome = 'accepted' AND coalesce(e.n, 0) <> i.events - i.duplicates THEN 'unbooked'
+         WHEN coalesce(i.findings, '') LIKE '%control_total%' THEN 'total' ELSE 'known' END
+    ORDER BY m.received_at, m.message_id) <= {most}
+ORDER BY m.received_at, m.message_id
 """
 
 

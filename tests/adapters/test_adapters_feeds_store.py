@@ -272,3 +272,19 @@ def test_positions_are_in_the_snapshot(catalog: SqlCatalog) -> None:
     assert told["cutwater.position"] == '{"kafka:test": {"offsets": {"0": 5}}}'
     assert (told["cutwater.batch"], told["cutwater.fence"], told["cutwater.wave"]) == ("1", "1", "W01")
     assert told["cutwater.stream"] == "kafka:test"
+
+
+def test_many_duplicates_do_not_hide_a_message_in_quarantine(
+    catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from adapters.duckdb import feed_view
+    from adapters.duckdb.lake import LakeReader
+
+    told = [mt103(1)] * 6 + [b"not a message", mt103(1, "11,50")]
+    store = FeedStore(catalog, "W01", StreamParser().parse, Steps())
+    run(FeedTap([ListSource("kafka:test", told)], store))
+    monkeypatch.setattr(feed_view, "MOST_ROWS", 2)
+    reader = LakeReader(catalog)
+    rows = feed_view.LakeFeedView(reader).intake("kafka:test").rows
+    reader.close()
+    assert {item.outcome for item in rows} == {"duplicate", "quarantined", "conflict"}

@@ -14,7 +14,7 @@ from cutwater.core.clock import iso
 from reconciliation import feeds as check
 from reconciliation.compare import Verdict
 from reconciliation.expectations import batch_events, row_events, status_events
-from reconciliation.feed_run import FeedRun, explain_control_totals
+from reconciliation.feed_run import FeedRun, explain_control_totals, shorten
 from reconciliation.options import BatchEvents, ReconcileOptions, RowEvents, StatusEvents
 from reconciliation.ports import Intake, IntakeRow, LakeEvent, LakeMessage, SourceFile
 
@@ -261,3 +261,25 @@ def test_a_total_that_disagrees_is_explained_once_the_batch_is_whole(feeds: Feed
     assert result.verdict is Verdict.FAIL
     explain_control_totals([result], {"f1": "a corrected file followed"})
     assert (result.verdict, [item.state for item in result.breaks]) == (Verdict.PASS, ["explained"])
+
+
+def test_many_explained_breaks_do_not_hide_one_that_blocks(feeds: Feeds) -> None:
+    """The list is cut after the verdict, and what blocks stands first: a cut list once turned FAIL into PASS."""
+    feeds.listed["file:x"] = [SourceFile("f1", "s", iso(OLD))]
+    cleared = [LakeMessage(str(n), f"gone{n}", "s", iso(OLD)) for n in range(5)]
+    feeds.taken["file:x"] = [LakeMessage("1", "f1", "s", iso(OLD)), *cleared]
+    feeds.intakes["file:x"] = Intake(6, {"accepted": 6}, doubled=1)
+    run = FeedRun(
+        ["file:x"],
+        feeds.view,
+        ReconcileOptions(feed_wait_seconds=0, max_breaks_per_asset=3),
+        lambda: NOW,
+        lambda _: None,
+    )
+    run.look()
+    results = run.results(run.wait())
+    explain_control_totals(results, {})
+    shorten(results, 3)
+    assert results[0].verdict is Verdict.FAIL
+    assert [item.label for item in results[0].breaks if item.blocking] == ["DUPLICATE_TARGET"]
+    assert len(results[0].breaks) == 3
