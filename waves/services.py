@@ -103,19 +103,21 @@ class ServicePool:
         return [(name, lane.parked) for name, lane in self.lanes.items() if lane.parked is not None]
 
     def views(self) -> list[ServiceView]:
-        """How each service was last seen."""
+        """How each service was last seen; one that never came through a poll is there too, and is not caught up."""
+        seen = [
+            (name, lane, lane.status or ServiceStatus(name, lag="not polled yet")) for name, lane in self.lanes.items()
+        ]
         return [
             ServiceView(
                 name,
-                lane.at,
-                lane.status.caught_up and lane.error is None and lane.parked is None,
-                lane.status.lag,
-                dict(lane.status.detail),
+                lane.at or self.clock(),
+                status.caught_up and lane.error is None and lane.parked is None,
+                status.lag,
+                dict(status.detail),
                 str(lane.parked or lane.error or ""),
                 lane.caught_up_at,
             )
-            for name, lane in self.lanes.items()
-            if lane.status is not None and lane.at is not None
+            for name, lane, status in seen
         ]
 
     def busy(self) -> bool:
@@ -193,6 +195,14 @@ def settled_error(future: Future[Any], what: str) -> CutwaterError | None:
         return error
     if not isinstance(error, Exception):
         raise error
+    if _lost_database(error):
+        return Unavailable(
+            "CW3027",
+            f"{what}: a database went away in the middle",
+            cause=str(error).splitlines()[0],
+            state="nothing was recorded as done; it is looked for before it is done again",
+            next="cutwater doctor names the system; the runner tries again by itself",
+        )
     wrapped = CutwaterError(
         "CW3020",
         f"{what} failed in a way that it does not declare",
@@ -202,3 +212,12 @@ def settled_error(future: Future[Any], what: str) -> CutwaterError | None:
     )
     wrapped.__cause__ = error
     return wrapped
+
+
+def _lost_database(error: Exception) -> bool:
+    """Whether a driver says that its server went away or does not answer (the lake's catalog is a database, too)."""
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+    return isinstance(error, ConnectionError)

@@ -106,7 +106,7 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
             "not_passed": len(open_ones),
             "error": history.error,
             "objects": [{"step": step, "object": name} for step, name in history.objects()],
-            "next": _next(wave, history, runner, criteria, plan),
+            "next": _next(wave, history, runner, criteria, plan, _missing_roles(store, plan)),
             "money": "nothing switched: customers are on the old platform",
             "window": dict(plan.window),
             "roles": dict(plan.roles),
@@ -177,6 +177,8 @@ def _streams(history: History, runner: Runner, beat: Heartbeat | None) -> Criter
         return Criterion("streams", word, f"not running: {runner.text}; the slot keeps the legacy side's WAL meanwhile")
     if beat is None:
         return Criterion("streams", "unknown", "the runner has not spoken within 10 s")
+    if not beat.services:
+        return Criterion("streams", "unknown", "none runs yet")
     broken = [item for item in beat.services if item.error]
     behind = [item for item in beat.services if not item.caught_up]
     lags = ", ".join(f"{item.name} {item.lag}" for item in beat.services if item.name == "stream" and item.lag)
@@ -192,25 +194,36 @@ def _streams(history: History, runner: Runner, beat: Heartbeat | None) -> Criter
 
 
 def _approval(store: Store, plan: Plan) -> Criterion:
-    wanted = next((list(step.params.get("roles", ())) for step in plan.steps if step.kind == "approval"), [])
     given = {item.role: item.who for item in store.approvals.of(plan.hash)}
-    missing = [role for role in wanted if role not in given]
+    missing = _missing_roles(store, plan)
     if missing or not given:
         return Criterion("approval", "blocked", f"plan {plan.hash[:12]} lacks {', '.join(missing) or 'an approval'}")
     return Criterion("approval", "pass", ", ".join(f"{who} as {role}" for role, who in sorted(given.items())))
 
 
-def _next(wave: str, history: History, runner: Runner, criteria: Sequence[Criterion], plan: Plan) -> str:
+def _missing_roles(store: Store, plan: Plan) -> list[str]:
+    """Roles that have to approve and did not yet."""
+    wanted = next((list(step.params.get("roles", ())) for step in plan.steps if step.kind == "approval"), [])
+    given = {item.role for item in store.approvals.of(plan.hash)}
+    return [role for role in wanted if role not in given]
+
+
+def _next(
+    wave: str, history: History, runner: Runner, criteria: Sequence[Criterion], plan: Plan, missing: Sequence[str]
+) -> str:
     if history.abandoning:
         return f"cutwater wave abandon {wave} --yes {wave}"
     if runner.dead or history.condition:
         return f"cutwater wave resume {wave}"
     if history.state == life.DUAL_RUN:
         words = {item.name: item.word for item in criteria}
-        if any(word != "pass" for name, word in words.items() if name.startswith("gate ")):
+        asked = {name: word for name, word in words.items() if name.startswith("gate ")}
+        if any(word not in ("pass", "fail") for word in asked.values()):
             return f"cutwater reconcile run {wave}"
+        if "fail" in asked.values():  # the same question again has the same answer: somebody has to look first
+            return "cutwater reconcile breaks"
         if words.get("approval") != "pass":
-            role = next(iter(plan.roles), "ROLE")
+            role = next(iter(missing), "ROLE")
             return f"cutwater wave approve {wave} --as PERSON --role {role} --plan {plan.hash[:12]}"
         return f"cutwater wave run {wave} --to ready"
     if runner.alive and history.state in life.BEFORE_CUTOVER and history.state != life.READY:
