@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from cutwater.core.errors import BadInput
+from cutwater.core.redaction import plain
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
@@ -98,6 +99,8 @@ def _build(node: yaml.Node, key: Key, marks: dict[Key, tuple[int, int]], path: P
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_build(item, (*key, place), marks, path) for place, item in enumerate(node.value)]
+    if plain(str(node.value)) != str(node.value):
+        raise _bad(path, node.start_mark, "holds a control character: it would steer the terminal of whoever reads it")
     return _scalar(node)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cutwater.core.errors import CutwaterError
 from cutwater.core.hashing import canonical_json
-from cutwater.core.redaction import redact
+from cutwater.core.redaction import plain, redact
 from cutwater.core.tokens import TOKENS
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Output:
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of the result in text mode."""
-        _console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        _console().print(plain(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = (), title: str = ""
@@ -63,7 +63,7 @@ class Output:
         for name in columns:
             table.add_column(name, justify="right" if name in right else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+            table.add_row(*(Text("" if cell is None else plain(str(cell))) for cell in row))
         _console().print(table)
 
 
@@ -89,9 +89,9 @@ def print_error(error: CutwaterError, fmt: str = "text") -> None:
         if (getattr(sys.stderr, "encoding", "") or "").lower().startswith("utf")
         else TOKENS["fail"].ascii
     )
-    console.print(redact(f"{mark} {error.code} {error.what}"), style="bold red", markup=False, soft_wrap=True)
+    console.print(plain(redact(f"{mark} {error.code} {error.what}")), style="bold red", markup=False, soft_wrap=True)
     for label, text in error.lines():
-        console.print(redact(f"  {label:<6} {text}"), markup=False, soft_wrap=True)
+        console.print(plain(redact(f"  {label:<6} {text}")), markup=False, soft_wrap=True)
     console.print(
         f"  more   cutwater explain {error.code}; exit {int(error.exit_code)}",
         style="dim",

@@ -7,6 +7,13 @@ import re
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]+):([^@\s]+)@")
 _KEY_PASSWORD = re.compile(r"(?i)\b(password|passwd|secret|token|aws_secret_access_key)(\s*[=:]\s*)('[^']*'|\S+)")
 _IBAN = re.compile(r"\b([A-Z]{2}\d{2})([A-Z0-9]{7,26})([A-Z0-9]{4})\b")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """Names come from outside (files, messages, other people's YAML): what would steer a terminal, reverse the reading order
+    or cannot be written as UTF-8 is shown as an escape. Newlines and tabs stay."""
+    return _CONTROL.sub(lambda m: ascii(m[0])[1:-1], text)
 
 
 def redact(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutwater.core.redaction import mask, redact
+from cutwater.core.redaction import mask, plain, redact
 
 SECRET = st.text(alphabet="abcdefghijklmnopqrstuvwxyzABCDEF0123456789!$%^&*()-_+=", min_size=8, max_size=30)
 IBAN = st.from_regex(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{7,26}[0-9]{4}", fullmatch=True)
@@ -60,3 +60,19 @@ def test_masking_keeps_the_end_and_hides_short_values_whole() -> None:
     assert mask("31926819") == "****6819"
     assert mask("819") == "***"
     assert mask("") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\x9b31m\x07", "a\\x9b31m\\x07"),
+        ("over\rwritten", "over\\rwritten"),
+        ("gpj\u202efdp.exe", "gpj\\u202efdp.exe"),
+        ("bad\udcff.xml", "bad\\udcff.xml"),  # a file's name that is not UTF-8, as Python reads it
+        ("two\nlines\tand [bold]words[/bold], ✓ é", "two\nlines\tand [bold]words[/bold], ✓ é"),
+    ],
+)
+def test_what_would_steer_a_terminal_is_shown_not_obeyed(text: str, shown: str) -> None:
+    assert plain(text) == shown
+    assert plain(text).encode("utf-8")

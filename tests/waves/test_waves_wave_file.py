@@ -57,6 +57,7 @@ def test_a_good_file_and_its_marks() -> None:
             "W01.yaml:2:8 the tag",
         ),
         (b"title: Payments to the lake", b"title: &a x", "CW3002", "anchors and aliases"),
+        (b"title: Payments to the lake", b'title: "red \\e[31m"', "CW3002", "W01.yaml:2:8 holds a control character"),
         (b"assets:\n", b"assets: [\n", "CW3002", "W01.yaml:"),
         (b"wave: W01", b"--- \nwave: W01\n---\nwave: W02", "CW3002", "second document"),
     ],
