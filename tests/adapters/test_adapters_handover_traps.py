@@ -16,6 +16,7 @@ from test_adapters_handover import COLUMNS, Estate
 from adapters.iceberg.commits import append
 from adapters.iceberg.tables import CreateTables
 from adapters.postgres.backfill import CopyChunk, read_range
+from adapters.postgres.replication import CreatePublication
 from cutwater.core.config import Project
 from cutwater.core.errors import CutwaterError, LeaseHeld, Refused, Unavailable
 from inventory.model import ColumnMapping, TableMapping
@@ -306,3 +307,19 @@ def test_a_value_that_the_lake_cannot_carry_is_refused_by_the_copy_too(
     estate.prepare()
     with pytest.raises(CutwaterError):
         estate.backfill()
+
+
+def test_a_publication_that_leaves_something_out_is_not_taken_for_ours(estate: Estate) -> None:
+    pairs = [[m.source_schema, m.source_table] for m in estate.mappings]
+    listed = ", ".join(".".join(pair) for pair in pairs)
+    make = CreatePublication(estate.ends.postgres_dsn)
+    for narrowed in (
+        f"{listed} WITH (publish = 'insert, update')",
+        f"{estate.name}.note, {estate.name}.item WHERE (id < 100)",
+    ):
+        estate.run(f"CREATE PUBLICATION {estate.wave} FOR TABLE {narrowed}")
+        with pytest.raises(Refused, match="CW3122"):
+            make.perform({"name": estate.wave, "tables": pairs}, estate.fence)
+        estate.run(f"DROP PUBLICATION {estate.wave}")
+    make.perform({"name": estate.wave, "tables": pairs}, estate.fence)
+    assert make.observe({"name": estate.wave, "tables": pairs}, estate.fence) is not None
