@@ -33,6 +33,7 @@ CODES: dict[str, str] = {
     "CW3130": "The replication slot is gone, lost or moved by somebody else, and with it the changes since the copy. Abandon the wave, plan and backfill again.",
     "CW3131": "A followed table was truncated. The stream stands before it; find out who emptied it.",
     "CW3132": "Both sides could not be read at one point, so nothing was compared: INCONCLUSIVE. Usually the wave's runner is not alive.",
+    "CW3133": "A pin was asked for and its asker has given up waiting, so the runner lets the request go. Reconcile again.",
     "CW3201": "The database of the lake's catalog does not answer.",
     "CW3202": "The lake has no carrier for a type. Map the column to another one.",
     "CW3203": "A later runner has written to the table: this one is a zombie and wrote nothing.",

@@ -179,7 +179,12 @@ class FolderSource:
                     stat = item.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                yield Seen(prefix + name, Path(item.path), stat.st_size, stat.st_mtime_ns)
+                yield Seen(
+                    prefix + os.fsencode(name).decode("utf-8", "backslashreplace"),
+                    Path(item.path),
+                    stat.st_size,
+                    stat.st_mtime_ns,
+                )
 
 
 def _unreadable(stream: str, path: Path, error: OSError) -> Unavailable:

@@ -48,7 +48,8 @@ class FileListing:
                 if entry.is_dir(follow_symlinks=False):
                     yield from self._walk(Path(entry.path), suffixes)
                 elif (
-                    entry.name.endswith(suffixes)
+                    entry.is_file(follow_symlinks=False)  # as the intake: what a link points to is not a delivery
+                    and entry.name.endswith(suffixes)
                     and not entry.name.startswith(".")
                     and not entry.name.endswith(UNFINISHED)
                 ):
@@ -65,7 +66,7 @@ class FileListing:
         known = (path, stat.st_size, stat.st_mtime_ns)
         if known not in self._hashes:
             self._hashes[known] = sha256_file(Path(path))
-        name = os.path.basename(path)
+        name = os.fsencode(os.path.basename(path)).decode("utf-8", "backslashreplace")  # as the intake names it
         at = iso(datetime.fromtimestamp(stat.st_mtime, UTC))
         archived = _ARCHIVED.fullmatch(name) if swift else None
         if archived is None:  # a plain file, or an acknowledgement: it has no number of its own

@@ -57,7 +57,7 @@ class CreateTables:
             self.catalog.create_namespace_if_not_exists(name.split(".")[0])
             self.catalog.create_table(name, schema=schema, properties={**PROPERTIES, OWNER: fence.wave})
             created.append(name)
-        return {"created": created, "kept": kept}
+        return {"made": created, "kept": kept}
 
     def _ours(self, name: str, fence: Fence) -> None:
         """A copy has one wave: a second one would append its rows to those of the first."""
@@ -90,37 +90,47 @@ class CreateTables:
         if not all(self.catalog.table_exists(name) for name in names):
             return None
         ours = [name for name in names if self.catalog.load_table(name).properties.get(OWNER) == fence.wave]
-        return {"created": ours, "kept": sorted(set(names) - set(ours))}
+        return {"made": ours, "kept": sorted(set(names) - set(ours))}
 
     def describe(self, args: Mapping[str, Any]) -> str:
         return f"create {len(wanted(list(args['mappings'])))} Iceberg tables where they are missing"
 
 
 class DropTables:
-    """`lake.drop_tables` {tables}: drops those that this wave created; what is gone already stays gone."""
+    """`lake.drop_tables` {tables}: drops those that this wave created; what is gone already stays gone.
+
+    The event store is shared: it stays while another wave has a copy in the lake. Files are left to the lake's
+    orphan clean-up; the catalog's entry is what makes a table.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        dropped, left = [], []
-        for name in sorted(args["tables"]):
-            if not self.catalog.table_exists(name):
-                continue
-            if self.catalog.load_table(name).properties.get(OWNER) == fence.wave:
-                self.catalog.purge_table(name)
-                dropped.append(name)
-            else:
-                left.append(name)
-        return {"dropped": dropped, "left": left}
+        dropped, mine = [], self._mine(args, fence)
+        for name in mine:
+            self.catalog.drop_table(name)
+            dropped.append(name)
+        return {
+            "dropped": dropped,
+            "left": sorted(n for n in args["tables"] if n not in mine and self.catalog.table_exists(n)),
+        }
+
+    def _mine(self, args: Mapping[str, Any], fence: Fence) -> list[str]:
+        shared = {spec.name for spec in LAKE_TABLES}
+        there = [name for name in sorted(args["tables"]) if self.catalog.table_exists(name)]
+        ours = [name for name in there if self.catalog.load_table(name).properties.get(OWNER) == fence.wave]
+        return [name for name in ours if name not in shared or not self._others(fence.wave)]
+
+    def _others(self, wave: str) -> bool:
+        """Has another wave a copy in the lake?"""
+        if not self.catalog.namespace_exists("legacy"):
+            return False
+        owners = (self.catalog.load_table(name).properties.get(OWNER) for name in self.catalog.list_tables("legacy"))
+        return any(owner not in (None, wave) for owner in owners)
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
-        ours = [
-            n
-            for n in args["tables"]
-            if self.catalog.table_exists(n) and self.catalog.load_table(n).properties.get(OWNER) == fence.wave
-        ]
-        return None if ours else {"dropped": [], "left": []}
+        return None if self._mine(args, fence) else {"dropped": [], "left": []}
 
     def describe(self, args: Mapping[str, Any]) -> str:
-        return f"drop the Iceberg tables {', '.join(sorted(args['names']))} where this wave created them"
+        return f"drop the Iceberg tables {', '.join(sorted(args['tables']))} where this wave created them"

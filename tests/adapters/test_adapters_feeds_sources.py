@@ -285,3 +285,19 @@ def test_new_content_under_a_known_name_that_the_lake_did_not_take_comes_again(t
     assert len(source.fetch(taken, 10).deliveries) == 1  # and then the lake was away: the position stays
     assert source.behind(taken, source.end()) == 1
     assert [item.payload for item in source.fetch(taken, 10).deliveries] == [b"second, longer"]
+
+
+def test_a_name_that_is_not_utf8_is_escaped_and_a_link_is_no_delivery(tmp_path: Path) -> None:
+    import os
+
+    from adapters.files.listing import FileListing
+
+    folder = tmp_path / "drop" / "bacs"
+    folder.mkdir(parents=True)
+    with open(os.fsencode(folder) + b"/caf\xe9.txt", "wb") as out:
+        out.write(b"x")
+    (folder / "link.txt").symlink_to("/etc/hostname")
+    source = FolderSource("file:bacs", folder, settle=0)
+    assert list(source.end()["names"]) == ["caf\\xe9.txt"]
+    assert [item.file_name for item in source.fetch({}, 10).deliveries] == ["caf\\xe9.txt"]
+    assert [item.name for item in FileListing(tmp_path / "drop", tmp_path).files("file:bacs")] == ["caf\\xe9.txt"]

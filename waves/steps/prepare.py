@@ -7,6 +7,7 @@ as of the decoded point. Source: PostgreSQL's logical decoding; what was run and
 
 from __future__ import annotations
 
+from lakehouse.tables import LAKE_TABLES
 from waves.ports import Effect
 from waves.steps.base import Finding, Flow, Step, StepContext
 
@@ -39,8 +40,8 @@ class Prepare(Step):
                 ctx.effect_id("lake"),
                 "lake.tables",
                 {"wave": plan.wave, "mappings": mappings},
-                f"create {len(names)} tables in the lake",
-                tuple(f"lake:{name}" for name in names),
+                f"create {len(names)} tables in the lake, and the event store where it is missing",
+                tuple(f"lake:{name}" for name in (*names, *(spec.name for spec in LAKE_TABLES))),
             )
         ]
         if not mappings:
