@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cutwater.commands.wave import check_current
-from cutwater.commands.wave_status import Runner, runner_of
+from cutwater.commands.wave_status import Runner, died_unheard, runner_of
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput, CutwaterError, LeaseHeld, Unavailable
 from cutwater.core.ids import new_id
@@ -164,7 +164,8 @@ def _own_dead(store: Store, history: History) -> bool:
     here = (
         lease is not None and f"on {socket.gethostname()}" in lease.holder and f"run {last.get('run')}" in lease.holder
     )
-    return here and runner_of(store, history).dead
+    unheard = lease is not None and bool(died_unheard(lease, str(last.get("run", ""))))
+    return unheard or (here and runner_of(store, history).dead)
 
 
 def _ended(history: History, run_id: str) -> bool:

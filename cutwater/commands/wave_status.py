@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -13,6 +15,7 @@ from cutwater.core.clock import Clock, utc_now
 from cutwater.core.config import Project
 from cutwater.core.errors import CutwaterError
 from cutwater.jobs.wave_state import Heartbeat, current_plan, history_of
+from cutwater.state.records import Lease
 from cutwater.state.store import Store, open_store
 from inventory.model import Snapshot
 from waves import life
@@ -57,6 +60,8 @@ def runner_of(store: Store, history: History) -> Runner:
     pid, run, to = int(last.get("pid", 0)), str(last.get("run", "")), str(last.get("to", ""))
     open_run = bool(last) and not last.get("ended")
     exists = open_run and _exists(pid, last["at"])
+    if lease is not None and (silent := died_unheard(lease, run)):
+        return Runner(False, True, silent, run, to, f"process {silent} took the lease and died before its first record")
     if lease is not None and (exists or not open_run):
         return Runner(
             True, False, pid, run, to, f"{lease.holder}, until {lease.expires_at:%H:%M:%S} UTC unless renewed"
@@ -65,6 +70,14 @@ def runner_of(store: Store, history: History) -> Runner:
         return Runner(False, True, pid, run, to, f"run {run} died: process {pid} is gone and its run was not ended")
     text = f"none; run {run} ended ({last.get('reason') or 'done'})" if last else "none yet"
     return Runner(False, False, pid, run, to, text)
+
+
+def died_unheard(lease: Lease, last_run: str) -> int:
+    """The pid of a runner of this machine that holds the lease, wrote no record and is gone; 0 where it is not so."""
+    found = re.fullmatch(r"runner (\d+) on (.+), run (\S+)", lease.holder)
+    if found is None or found[2] != socket.gethostname() or found[3] == last_run:
+        return 0
+    return 0 if _exists(int(found[1]), lease.acquired_at) else int(found[1])
 
 
 def _exists(pid: int, since: datetime) -> bool:
