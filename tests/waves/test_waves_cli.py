@@ -153,6 +153,24 @@ def test_killed_with_sigkill_it_is_seen_dead_and_resumes(cutwater: Run, project:
     assert max(world(project)["deeds"].values()) == 1
 
 
+def test_ctrl_c_detaches_and_the_runner_goes_on(
+    cutwater: Run, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cutwater.cli.wave_lines import Story
+
+    assert cutwater("wave", "plan", "W01")[0] == 0
+
+    def pressed(self: Story, record: Any, history: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Story, "__call__", pressed)
+        code, _, err = cutwater("wave", "run", "W01")
+    assert code == 130
+    assert "Detached: the runner goes on. next: cutwater wave status W01" in err
+    until(lambda: cutwater("wave", "status", "W01")[1]["state"] == "DUAL_RUN")
+
+
 def test_an_edited_plan_is_refused_after_approval(cutwater: Run, project: Project) -> None:
     cutwater("wave", "plan", "W01")
     assert cutwater("wave", "run", "W01")[0] == 0
