@@ -18,6 +18,7 @@ from bench.report import Section
 
 CONTESTANTS = ("COPY to nowhere (text)", "COPY to nowhere (binary)", "cutwater backfill")
 WAVE = "bench"
+TURNS = 3
 
 
 def bench(rows: int) -> Section:
@@ -34,7 +35,12 @@ def bench(rows: int) -> Section:
                 db.execute(FILL.replace("%(rows)s", str(int(rows))).encode())
                 db.execute("ALTER TABLE payment ADD PRIMARY KEY (payment_id)")
                 db.execute("VACUUM ANALYZE payment")
-            results = [_child(name, {"dsn": dsn, "folder": folder, "rows": rows}) for name in CONTESTANTS]
+            # In turns, so that a neighbour's noise meets all of them; the best of each counts.
+            runs = [
+                [_child(name, {"dsn": dsn, "folder": f"{folder}/{turn}", "rows": rows}) for name in CONTESTANTS]
+                for turn in range(TURNS)
+            ]
+            results = [min(item, key=lambda run: float(run["seconds"])) for item in zip(*runs, strict=True)]
         finally:
             server.cleanup()
     bare = results[0]["seconds"]
@@ -54,6 +60,7 @@ def bench(rows: int) -> Section:
         ("contestant", "seconds", "rows/s", "speed of bare COPY", "peak MB"),
         table,
         (
+            f"The best of {TURNS} runs each, taken in turns.",
             "Ours: ranges of 100,000 rows, two at a time, each under its own snapshot and in its own commit; finding the ranges is included.",
         ),
     )
@@ -83,6 +90,7 @@ def _prepared(facts: dict[str, Any]) -> Any:
     from adapters.iceberg.tables import CreateTables
     from waves.ports import Fence
 
+    Path(facts["folder"]).mkdir(exist_ok=True)
     catalog = SqlCatalog("lake", uri=f"sqlite:///{facts['folder']}/lake.db", warehouse=f"file://{facts['folder']}/lake")
     CreateTables(catalog).perform({"mappings": [asdict(MAPPING)]}, Fence(WAVE, 1, WAVE))
     return catalog

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from cutwater.core.errors import LeaseHeld, Unavailable
@@ -10,6 +11,7 @@ from cutwater.core.errors import LeaseHeld, Unavailable
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.catalog import Catalog
+    from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
 FENCE = "cutwater.fence"
@@ -66,28 +68,49 @@ def append(
     properties: Mapping[str, str],
     token: int,
     guard: Guard = lambda _: None,
+    turn: AbstractContextManager[object] | None = None,
 ) -> int:
     """Appends in one commit and returns its snapshot id; a lost race is tried again on the table's new state.
 
+    The rows are encoded and written once, before the commit's turn comes: several threads encode at the same time, and a
+    lost race costs a commit, not a file. A file whose commit was never made is an orphan for the lake's clean-up.
+
     guard: raises where the state that the commit would stand on already holds the rows (another runner was quicker).
+    turn: held for the commit alone.
     Raises LeaseHeld for a zombie, Unavailable (CW3204) when the commit loses `_TRIES` races.
     """
     from pyiceberg.exceptions import CommitFailedException
 
-    for _ in range(_TRIES):
-        table = without_retry(catalog.load_table(name))
-        check_fence(table, token)
-        guard(table)
-        try:
-            table.append(rows, snapshot_properties={**properties, FENCE: str(token)})
-        except CommitFailedException:
-            continue
-        snapshot = table.current_snapshot()
-        if snapshot is not None:
-            return snapshot.snapshot_id
+    table = without_retry(catalog.load_table(name))
+    check_fence(table, token)
+    guard(table)
+    files = _written(table, rows)
+    with turn or nullcontext():
+        for _ in range(_TRIES):
+            table = catalog.load_table(name)
+            check_fence(table, token)
+            guard(table)
+            try:
+                with table.transaction() as change:
+                    with change.update_snapshot({**properties, FENCE: str(token)}).fast_append() as addition:
+                        for file in files:
+                            addition.append_data_file(file)
+            except CommitFailedException:
+                continue
+            snapshot = table.current_snapshot()
+            if snapshot is not None:
+                return snapshot.snapshot_id
     raise Unavailable(
         "CW3204",
         f"{name} was committed to by others {_TRIES} times in a row",
         state="nothing of this batch was written",
         next="one writer per table: look for the other one",
     )
+
+
+def _written(table: Table, rows: pa.Table) -> list[DataFile]:
+    """The rows as Parquet beside the table, in no snapshot yet; a column too many or of another type is refused."""
+    from pyiceberg.io.pyarrow import _check_pyarrow_schema_compatible, _dataframe_to_data_files
+
+    _check_pyarrow_schema_compatible(table.schema(), rows.schema, format_version=table.metadata.format_version)
+    return list(_dataframe_to_data_files(table.metadata, rows, table.io)) if rows.num_rows else []

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from adapters.postgres.backfill import lock_statement
+from adapters.postgres.arrow_reader import lock_statement
 from adapters.postgres.change_stream import AHEAD, write_marker
 from adapters.postgres.connection import connect, translated
 from cutwater.core.clock import iso, utc_now

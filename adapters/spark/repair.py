@@ -10,7 +10,7 @@ from psycopg import sql
 
 from adapters.iceberg.commits import FENCE, FOLDED, REPAIR, check_fence, without_retry
 from adapters.iceberg.types import arrow_schema, current_columns
-from adapters.postgres.backfill import lock_statement, read_query, select_list
+from adapters.postgres.arrow_reader import lock_statement, read_query, select_list
 from adapters.postgres.connection import connect, translated
 from cutwater.core.errors import BadInput
 from inventory.model import TableMapping

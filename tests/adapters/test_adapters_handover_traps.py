@@ -15,7 +15,8 @@ from test_adapters_handover import COLUMNS, Estate
 
 from adapters.iceberg.commits import append
 from adapters.iceberg.tables import CreateTables
-from adapters.postgres.backfill import CopyChunk, read_range
+from adapters.postgres.arrow_reader import read_range
+from adapters.postgres.backfill import CopyChunk
 from adapters.postgres.replication import CreatePublication
 from cutwater.core.config import Project
 from cutwater.core.errors import CutwaterError, LeaseHeld, Refused, Unavailable
