@@ -84,6 +84,7 @@ def parts(project: Project, plan: Plan) -> WaveParts:
 
 def actions(project: Project, plan: Plan) -> dict[str, Action]:
     """Every action that the steps of a dual-run wave name."""
+    from adapters.iceberg.faults import LakeAction
     from adapters.iceberg.feed_lanes import FeedCaughtUp
     from adapters.iceberg.tables import CreateTables, DropTables
     from adapters.postgres.backfill import Bounds, CopyChunk
@@ -92,32 +93,36 @@ def actions(project: Project, plan: Plan) -> dict[str, Action]:
     from adapters.spark.fold import StreamFold
 
     shared, dsn = parts(project, plan), project.endpoints().postgres_dsn
+    lake: dict[str, Action] = {
+        "lake.tables": CreateTables(shared.catalog),
+        "lake.drop_tables": DropTables(shared.catalog),
+        "backfill.chunk": CopyChunk(dsn, shared.catalog),
+        "stream.fold": StreamFold(lambda: shared.stream),
+        "feed.caught_up": FeedCaughtUp(lambda: shared.tap),
+    }
     return {
         "postgres.check": PostgresCheck(dsn),
         "postgres.publication": CreatePublication(dsn),
         "postgres.slot": CreateSlot(dsn),
         "postgres.drop_slot": Drop(dsn, "slot"),
         "postgres.drop_publication": Drop(dsn, "publication"),
-        "lake.tables": CreateTables(shared.catalog),
-        "lake.drop_tables": DropTables(shared.catalog),
         "backfill.bounds": Bounds(dsn),
-        "backfill.chunk": CopyChunk(dsn, shared.catalog),
-        "stream.fold": StreamFold(lambda: shared.stream),
-        "feed.caught_up": FeedCaughtUp(lambda: shared.tap),
+        **{name: LakeAction(name, action) for name, action in lake.items()},
     }
 
 
 def services(project: Project, plan: Plan, names: Sequence[str]) -> list[Service]:
     """`stream` and `feed:<stream>`; raises KeyError for a name that the plan does not know."""
+    from adapters.iceberg.faults import LakeService
     from adapters.iceberg.feed_lanes import FeedLane
 
     shared = parts(project, plan)
     made: list[Service] = []
     for name in names:
         if name == "stream":
-            made.append(shared.stream)
+            made.append(LakeService(shared.stream))
         elif name.startswith("feed:"):
-            made.append(FeedLane(name.removeprefix("feed:"), shared.tap))
+            made.append(LakeService(FeedLane(name.removeprefix("feed:"), shared.tap)))
         else:
             raise KeyError(name)
     return made

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from cutwater.core.errors import CutwaterError
@@ -14,11 +14,16 @@ from inventory.ports import Discoverer, Discovery
 
 
 def discover(
-    discoverers: Sequence[Discoverer], now: datetime, snapshot_id: str, progress: Progress | None = None
+    discoverers: Sequence[Discoverer],
+    now: datetime,
+    snapshot_id: str,
+    progress: Progress | None = None,
+    failed: Callable[[AssetKind, BaseException], None] = lambda kind, error: None,
 ) -> Snapshot:
     """One snapshot of the estate as the discoverers see it at `now`.
 
     A discoverer that fails leaves its kind in `not_checked` with the reason; a kind without a discoverer stands there too.
+    failed: told of each failure, for whoever needs its class.
     """
     task = (progress or Silent()).task("discover", len(discoverers), "systems")
     results: list[tuple[AssetKind, Discovery]] = []
@@ -26,21 +31,19 @@ def discover(
     with ThreadPoolExecutor(max(1, min(5, len(discoverers)))) as pool:
         running = [(item.kind, pool.submit(item.discover, now)) for item in discoverers]
         for kind, future in running:
-            reason = _failure(future)
+            error = future.exception()
             not_checked.pop(kind.value, None)
-            if reason:
-                not_checked[kind.value] = reason
+            if error is not None:
+                not_checked[kind.value] = _reason(error)
+                failed(kind, error)
             else:
                 results.append((kind, future.result()))
             task.advance(note=kind.value)
     return _snapshot(snapshot_id, now, results, not_checked)
 
 
-def _failure(future: Future[Discovery]) -> str:
-    """Why a discoverer failed; '' where it did not. A defect of ours is named as such."""
-    error = future.exception()
-    if error is None:
-        return ""
+def _reason(error: BaseException) -> str:
+    """Why a discoverer failed. A defect of ours is named as such."""
     if isinstance(error, CutwaterError):
         return redact(str(error))
     return redact(f"defect of this discoverer: {type(error).__name__}: {error}")

@@ -36,6 +36,10 @@ class Rows:
         elif record.kind == "effect.outcome" and self.task is not None:
             self.task.advance(int(record.payload["outcome"].get("rows", 0) or 0))
 
+    def waits(self, waiting: str, trouble: str) -> None:
+        if trouble and self.task is not None:
+            self.task.advance(0, note=trouble)
+
 
 def backfill_facts(project: Project, wave: str) -> dict[str, Any]:
     """Rows and bytes that were copied, and the seconds of the copy from the first step's start to the last one's end."""

@@ -138,8 +138,8 @@ class Keeper(threading.Thread):
         now = time.monotonic()
         self.deaths.append(now)
         if len(self.deaths) == RESTARTS and now - self.deaths[0] < WITHIN_SECONDS:
+            self.again.clear()  # before the word: whoever reads it may call at once
             self._tell("failed")
-            self.again.clear()
             while not self.again.wait(_POLL_SECONDS) and not self.supervisor.stopping.is_set():
                 pass
             self.deaths.clear()
@@ -175,6 +175,7 @@ class Supervisor:
     def __init__(self, layout: Layout, servers: list[ServerSpec], announce: Callable[[], None]) -> None:
         self.layout, self.announce = layout, announce
         self.stopping = threading.Event()
+        self.unsaid = False  # the disk was full when there was something to say
         self.guard = threading.Lock()
         self.keepers = [Keeper(spec, self) for spec in servers]
         self.me = identity(os.getpid())
@@ -186,6 +187,8 @@ class Supervisor:
             if recorded(self.layout.pid_file(NAME)) != self.me:
                 self.stopping.set()
             self._bury()
+            if self.unsaid:
+                self.publish()
         for keeper in self.keepers:
             keeper.join()
 
@@ -201,9 +204,14 @@ class Supervisor:
                     self.keepers[index].start()
 
     def publish(self) -> None:
+        """Says how the servers fare; on a full disk, again at the next look: whoever watches must outlive it."""
         with self.guard:
-            if self.layout.home.exists():
-                write_private(self.layout.state, [asdict(keeper.seen) for keeper in self.keepers])
+            try:
+                if self.layout.home.exists():
+                    write_private(self.layout.state, [asdict(keeper.seen) for keeper in self.keepers])
+                self.unsaid = False
+            except OSError:
+                self.unsaid = True
 
     def ports_may_have_changed(self) -> None:
         """Announces the endpoints as soon as every server has a port."""

@@ -184,7 +184,8 @@ class LiveExecutor:
         if isinstance(error, Waiting):
             item.due, item.look_first = self.timer() + self.wait_seconds, True
             todo.append(item)
-            self.host.tell("effect.waiting", step=spec.id, effect=effect.id, reason=error.what)
+            reason = f"{error.what}, {error.cause}" if error.cause else error.what
+            self.host.tell("effect.waiting", step=spec.id, effect=effect.id, reason=reason)
             return None
         return self._failed(spec, item, error, todo)
 

@@ -24,6 +24,7 @@ def spark(project: Project) -> SparkSession:
     from pyspark.sql import SparkSession
 
     with _LOCK:
+        _forget_dead()
         running = SparkSession.getActiveSession()
         if running is not None:
             return running
@@ -70,6 +71,20 @@ def spark(project: Project) -> SparkSession:
             ) from error
         session.sparkContext.setLogLevel("ERROR")
         return session
+
+
+def _forget_dead() -> None:
+    """PySpark goes on talking to a JVM that was killed (memory, an operator): without this, for ever."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    gateway: Any = SparkContext._gateway
+    process = getattr(gateway, "proc", None)
+    if process is not None and process.poll() is not None:
+        gateway.close()
+        process.stdin.close()
+        SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+        SparkSession._instantiatedSession = None
 
 
 def _private(project: Project) -> dict[str, Any]:

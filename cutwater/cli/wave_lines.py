@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
+from datetime import datetime
 from typing import Any
+
+from cutwater.core.clock import utc_now
+
+_PATIENCE_SECONDS = 10.0  # a wait is spoken of this often; a service's trouble at once
 
 
 class Story:
@@ -11,12 +17,26 @@ class Story:
 
     def __init__(self) -> None:
         self.rows = self.chunks = 0
+        self.waiting = self.trouble = ""
+        self.spoke = time.monotonic()
+
+    def waits(self, waiting: str, trouble: str) -> None:
+        if trouble != self.trouble:
+            self._say(f"  ! {trouble}; it is tried again by itself" if trouble else "  the services are well again")
+        elif waiting and waiting != self.waiting and time.monotonic() - self.spoke > _PATIENCE_SECONDS:
+            self._say(f"  .. {waiting}")
+        else:
+            return
+        self.waiting, self.trouble, self.spoke = waiting, trouble, time.monotonic()
 
     def __call__(self, record: Any, history: Any) -> None:
         line = self._line(record.kind, record.payload)
         if line:
-            sys.stderr.write(f"{record.at:%H:%M:%S} {line}\n")
-            sys.stderr.flush()
+            self._say(line, record.at)
+
+    def _say(self, line: str, at: datetime | None = None) -> None:
+        sys.stderr.write(f"{at or utc_now():%H:%M:%S} {line}\n")
+        sys.stderr.flush()
 
     def _line(self, kind: str, body: dict[str, Any]) -> str:
         if kind == "run.started":

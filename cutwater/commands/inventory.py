@@ -95,16 +95,19 @@ class Discovered:
 def discover(project: Project, progress: Progress | None = None, clock: Clock = utc_now) -> Discovered:
     """Looks at every configured system and saves the snapshot.
 
-    Raises Unavailable CW2105 where none could be looked at; then nothing is saved.
+    Where none could be looked at, nothing is saved: CW2105, BadInput where every one of them has something to mend
+    (a password, a right, an address), Unavailable where waiting may help.
     """
     from cutwater.wiring import discoverers
 
     found = discoverers(project)
     began = clock()
-    snapshot = discovery.discover(found, began, new_id("I", clock), progress)
+    failures: list[BaseException] = []
+    snapshot = discovery.discover(found, began, new_id("I", clock), progress, lambda _, error: failures.append(error))
     kinds = {item.kind.value for item in found}
     if not found or kinds <= set(snapshot.not_checked):
-        raise Unavailable(
+        hopeless = not found or all(isinstance(error, BadInput) for error in failures)
+        raise (BadInput if hopeless else Unavailable)(
             "CW2105",
             "no system could be looked at",
             cause="; ".join(f"{kind}: {snapshot.not_checked[kind]}" for kind in sorted(kinds)) or "none is configured",

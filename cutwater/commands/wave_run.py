@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cutwater.commands.wave import check_current
 from cutwater.commands.wave_status import Runner, died_unheard, runner_of
@@ -19,7 +19,7 @@ from cutwater.core.config import Project
 from cutwater.core.errors import BadInput, CutwaterError, LeaseHeld, Unavailable
 from cutwater.core.ids import new_id
 from cutwater.core.redaction import redact
-from cutwater.jobs.wave_state import current_plan, error_from, history_of, put_row, runs_dir
+from cutwater.jobs.wave_state import Heartbeat, current_plan, error_from, history_of, put_row, runs_dir
 from cutwater.state.records import Record
 from cutwater.state.store import Store, open_store
 from waves import life
@@ -31,7 +31,15 @@ LOOK_SECONDS = 0.25  # between two looks at the journal while following
 START_SECONDS = 60.0  # a runner that has written nothing by then is given up
 PAUSE_SECONDS = 120.0  # the longest wait for a runner's safe point
 
-Follower = Callable[[Record, History], None]
+
+class Follower(Protocol):
+    """Whoever watches a run."""
+
+    def __call__(self, record: Record, history: History) -> None:
+        """Each record of the journal, in order."""
+
+    def waits(self, waiting: str, trouble: str) -> None:
+        """What the run waits for and what a service fails on, at every look; both may be empty."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +150,11 @@ def _started(project: Project, store: Store, history: History, to: str, detach: 
     after = history.last_seq
     try:
         if detach:
-            history = _until(store, history, after, process, lambda h: h.last_run.get("run") == run_id, None, log)
+            history = _until(
+                project, store, history, after, process, lambda h: h.last_run.get("run") == run_id, None, log
+            )
         else:
-            history = _until(store, history, after, process, lambda h: _ended(h, run_id), follower, log)
+            history = _until(project, store, history, after, process, lambda h: _ended(h, run_id), follower, log)
     finally:
         _let_go(process)
     alive = not history.last_run.get("ended")
@@ -173,7 +183,14 @@ def _ended(history: History, run_id: str) -> bool:
     return last.get("run") == run_id and (bool(last.get("ended")) or "reached" in last)
 
 
+def _tell_waits(project: Project, history: History, follower: Follower) -> None:
+    beat = Heartbeat.read(project, history.wave)
+    if beat is not None and beat.run == history.last_run.get("run"):
+        follower.waits(beat.waiting, beat.trouble)
+
+
 def _until(
+    project: Project,
     store: Store,
     history: History,
     after: int,
@@ -197,6 +214,8 @@ def _until(
                 raise error_from(record.payload["error"])
         if enough(history):
             return history
+        if follower is not None:
+            _tell_waits(project, history, follower)
         # One more look after the end: the last records were written before the process went.
         looks += process is not None and process.poll() is not None
         if looks > 1 or (not looks and not history.last_run and time.monotonic() - began > START_SECONDS):
@@ -245,6 +264,8 @@ def _asked(project: Project, store: Store, history: History, runner: Runner, to:
             history.apply(record)
             if follower is not None:
                 follower(record, history)
+        if follower is not None:
+            _tell_waits(project, history, follower)
         row = store.requests.result(request)
         if row.state == "failed":
             raise error_from(row.answer or {})
@@ -256,11 +277,15 @@ def _asked(project: Project, store: Store, history: History, runner: Runner, to:
 
 
 def _wait_answer(store: Store, wave: str, request: int, runner: Runner, limit: float) -> None:
+    """Until the runner has answered and let go of the wave, so that the next command finds it free."""
     began = time.monotonic()
-    while store.requests.result(request).state == "open":
+    while True:
         history = history_of(store, wave)
-        if history.last_run.get("ended") or not runner_of(store, history).alive:
-            store.requests.fail(request, {"what": "the runner ended first"})
+        lease = store.leases.current(wave)
+        held = lease is not None and f"run {runner.run}" in lease.holder and not _own_dead(store, history)
+        if not held:
+            if store.requests.result(request).state == "open":
+                store.requests.fail(request, {"what": "the runner ended first"})
             return
         if time.monotonic() - began > limit:
             raise Unavailable(

@@ -192,11 +192,10 @@ def _streams(history: History, runner: Runner, beat: Heartbeat | None) -> Criter
         return Criterion("streams", "unknown", "the runner has not spoken within 10 s")
     if not beat.services:
         return Criterion("streams", "unknown", "none runs yet")
-    broken = [item for item in beat.services if item.error]
     behind = [item for item in beat.services if not item.caught_up]
     lags = ", ".join(f"{item.name} {item.lag}" for item in beat.services if item.name == "stream" and item.lag)
-    if broken:
-        return Criterion("streams", "fail", f"{broken[0].name}: {broken[0].error}")
+    if beat.trouble:
+        return Criterion("streams", "fail", beat.trouble)
     if behind:
         return Criterion(
             "streams", "late", f"{len(behind)} of {len(beat.services)} catch up: {behind[0].name} {behind[0].lag}"

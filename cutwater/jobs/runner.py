@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -90,6 +90,7 @@ class Watch:
         self.engine: Engine | None = None
         self.said = float("-inf")
         self.doing = self.waiting = ""
+        self.waits: dict[str, str] = {}  # what each effect last waited for: the log holds changes, not every look
 
     def __call__(self, event: str, facts: Mapping[str, object]) -> None:
         if event == "heartbeat":
@@ -97,14 +98,18 @@ class Watch:
             return
         if event == "service.polled" and not facts.get("applied"):
             return
-        self.log.msg(
-            event,
-            **{("error_facts" if key == "error" else key): value for key, value in facts.items() if key != "event"},
-        )
+        if event == "effect.waiting":
+            self.waiting, effect = str(facts["reason"]), str(facts["effect"])
+            if self.waits.get(effect) == self.waiting:
+                return
+            self.waits[effect] = self.waiting
+        with suppress(OSError):  # a full disk must not end the run: the journal is what counts
+            self.log.msg(
+                event,
+                **{("error_facts" if key == "error" else key): value for key, value in facts.items() if key != "event"},
+            )
         if event == "effect.intent":
             self.doing, self.waiting = str(facts["effect"]), ""
-        elif event == "effect.waiting":
-            self.waiting = str(facts["reason"])
         elif event in ("step.completed", "run.reached"):
             self.doing = self.waiting = ""
         elif event in ("wave.state", "wave.condition") and self.engine is not None:
@@ -118,9 +123,9 @@ class Watch:
         self.said = now
         views = tuple(self.engine.pool.views())
         target = self.engine.target or self.to
-        Heartbeat(self.clock(), os.getpid(), self.fence.run_id, target, views, self.doing, self.waiting).write(
-            self.status
-        )
+        beat = Heartbeat(self.clock(), os.getpid(), self.fence.run_id, target, views, self.doing, self.waiting)
+        with suppress(OSError):  # an old heartbeat is shown as stale
+            beat.write(self.status)
 
     def close(self) -> None:
         self.file.close()

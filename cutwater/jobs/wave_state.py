@@ -71,6 +71,13 @@ class Heartbeat:
     doing: str = ""
     waiting: str = ""
 
+    @property
+    def trouble(self) -> str:
+        """The services that cannot do their work at the moment, in one line; empty while all is well."""
+        broken = [item for item in self.services if item.error]
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        return f"{broken[0].name}: {broken[0].error}{more}" if broken else ""
+
     def write(self, path: Path) -> None:
         """Replaces the file as a whole, so that a reader never sees half of it."""
         part = path.with_suffix(f".{self.pid}.part")

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.memory.discovery import MemoryDiscoverer
 from cutwater.cli.main import main
-from cutwater.core.errors import Unavailable
+from cutwater.core.errors import BadInput, Unavailable
 from inventory.model import Asset, AssetKind, Edge, Finding
 
 SEEN = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -159,3 +159,14 @@ def test_when_nothing_answers_nothing_is_saved(
     assert run("discover") == 5
     assert "CW2105" in capsys.readouterr().err
     assert run("list") == 4
+
+
+def test_a_wrong_password_is_something_to_mend_and_waiting_does_not_help(
+    run: Run, systems: list[MemoryDiscoverer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for system in systems:
+        system.failure = BadInput("CW3101", "PostgreSQL refuses the login")
+    assert run("discover") == 4
+    assert "CW3101 PostgreSQL refuses the login" in capsys.readouterr().err
+    systems[0].failure = Unavailable("CW2109", "away")
+    assert run("discover") == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -130,3 +131,18 @@ def test_a_full_disk_is_said_before_anything_is_started(tmp_path: Path, monkeypa
     with pytest.raises(Unavailable, match="MiB left") as caught:
         servers._room(Layout(tmp_path))
     assert caught.value.code == "CW1116"
+
+
+def test_a_full_disk_does_not_end_the_one_who_watches(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot say what it sees, but goes on; with space again it says so by itself."""
+    running.until(lambda: running.seen.state == "ready")
+
+    def full(path: Path, value: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(supervisor, "write_private", full)
+        os.kill(running.seen.pid, signal.SIGKILL)
+        running.until(lambda: running.seen.restarts == 1 and running.seen.state == "ready")
+    running.until(lambda: json.loads(running.layout.state.read_text("utf-8"))[0]["restarts"] == 1)
+    assert running.thread.is_alive()
