@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cutwater.core.errors import CutwaterError, Refused
+from cutwater.core.errors import CutwaterError, LeaseHeld, Refused
 from waves import life
 from waves.executors import EffectExecutor, LiveExecutor, Stopped
 from waves.gates import NoGo, Questions
@@ -22,7 +22,7 @@ from waves.ports import Action, Fence
 from waves.questions import EngineQuestions
 from waves.services import Factory, ServicePool
 from waves.settle import Retry, plain
-from waves.steps import STEPS, Flow, StepContext
+from waves.steps import BEFORE_KINDS, CUTOVER_KINDS, STEPS, Flow, StepContext
 from waves.store import EngineStore
 
 # The state that a wave has while, or once, a step of a kind is at work; `prepare` and `approval` count when complete.
@@ -31,6 +31,7 @@ STATE_AT_START = {
     "stream": life.CATCHING_UP,
     "feeds": life.CATCHING_UP,
     "dual_run": life.DUAL_RUN,
+    "reverse": life.CUTTING_OVER,
 }
 # target -> kinds of steps that must be complete for it.
 KINDS_FOR = {
@@ -38,7 +39,9 @@ KINDS_FOR = {
     "backfill": ("prepare", "backfill"),
     "caught-up": ("prepare", "backfill", "stream", "feeds"),
     "dual-run": ("prepare", "backfill", "stream", "feeds"),  # and dual_run started
-    "ready": tuple(STEPS),
+    "ready": BEFORE_KINDS,
+    life.CUT: (*BEFORE_KINDS, *CUTOVER_KINDS),
+    life.COMPLETE: (*BEFORE_KINDS, *CUTOVER_KINDS, "retire"),
 }
 
 Watcher = Callable[[str, Mapping[str, object]], None]
@@ -130,22 +133,30 @@ class Engine:
     # -- the life of a run -----------------------------------------------------------------------------------------
 
     def advance(self, target: str) -> None:
-        """Carries the wave to `target` (a key of `life.TARGETS`).
+        """Carries the wave to `target` (one of `life.RUNNER_TARGETS`).
 
         Raises Stopped at a safe point after pause or stop; NoGo where a gate or an approval says no (the wave is not
-        marked as failed); any other error of ours after it was recorded as the wave's condition FAILED.
+        marked as failed); any other error of ours after it was recorded as the wave's condition FAILED. What goes wrong
+        while the route is dark is raised once the way back was gone: the wave is in its dual run again.
         """
         self.target = target
-        life.check_verb(self.plan.wave, "run", self.history.state)
+        life.check_verb(self.plan.wave, life.VERB_OF.get(target, "run"), self.history.state)
         self._same_plan()
         try:
             self._clear_condition()
             self._restore()
-            self._walk(target)
-        except NoGo:
+            if target == life.BACK:
+                self._way_back("asked for")
+            else:
+                self._walk(target)
+        except LeaseHeld:  # a zombie does nothing more, least of all a way back
+            raise
+        except NoGo as error:
+            self._retreat(error)
             raise
         except CutwaterError as error:
-            self.fail(error)
+            if not self._retreat(error):
+                self.fail(error)
             raise
 
     def serve(self) -> None:
@@ -182,11 +193,35 @@ class Engine:
 
     # -- the way back ----------------------------------------------------------------------------------------------
 
+    def _retreat(self, error: CutwaterError) -> bool:
+        """Nobody is left in the dark: a cutover that fails before its route opened goes back by itself."""
+        opened = any(self.history.started(spec.id) for spec in self.plan.steps if spec.kind == "open")
+        if self.history.state != life.CUTTING_OVER or opened or self.stop_reason:
+            return False
+        try:
+            self._way_back(f"{error.code} {error.what}")
+        except CutwaterError as second:
+            self.fail(second)
+            raise second from error
+        return True
+
+    def _way_back(self, reason: str) -> None:
+        """Compiled from the journal: each step of the cutover that left a trace goes its own way back, the last first."""
+        begun = self.machine.timer()
+        if self.history.state != life.ROLLING_BACK:
+            self.append("rollback.started", {"reason": reason})
+            self._state(life.ROLLING_BACK)
+        for spec in reversed(self.plan.steps):
+            if spec.kind in CUTOVER_KINDS and spec.id in self.history.steps:
+                self.rollback_step(spec)
+        self.append("rollback.done", {"seconds": f"{self.machine.timer() - begun:.3f}"})
+        self._state(life.DUAL_RUN)
+
     def rollback_step(self, spec: StepSpec) -> None:
         """Removes what one step created; its effects may be done anew afterwards."""
         step = STEPS[spec.kind]
         created = list(dict.fromkeys(self.history.created(spec.id)))
-        self.pool.remove(list(self.pool.lanes) if step.live else ())
+        self.pool.remove(step.services(self._context(spec)))
         self._drive(spec, step.rollback(self._context(spec)))
         self.append("step.rolled_back", {"step": spec.id, "removed": created})
 
@@ -224,6 +259,7 @@ class Engine:
                 state="some of its objects are gone already",
                 next=f"cutwater wave abandon {self.plan.wave}",
             )
+        self._may_cut_over(target)
         for spec in self.plan.steps:
             if spec.kind in KINDS_FOR[target]:
                 self._whole(spec)
@@ -231,13 +267,26 @@ class Engine:
                 self._begin(spec)
         if target == "ready" and self.history.state != life.READY:
             self._reach(life.READY)
+        elif target == life.CUT:
+            self._reach_at_least(life.CUT_OVER)
+        elif target == life.COMPLETE:
+            self._reach_at_least(life.COMPLETED)
         elif target != "ready":
             self._reach_at_least(life.TARGETS[target])
+
+    def _may_cut_over(self, target: str) -> None:
+        if target in (life.CUT, life.COMPLETE) and not any(spec.kind == "open" for spec in self.plan.steps):
+            raise NoGo(
+                "CW3040",
+                f"the plan of wave {self.plan.wave} ends with its dual run: it says nothing of a cutover",
+                state="the wave stays where it is, its streams keep running",
+                next=f"add a cutover section to the wave file, then cutwater wave plan {self.plan.wave}",
+            )
 
     def _whole(self, spec: StepSpec) -> None:
         """One step from where it is to its completion."""
         step = STEPS[spec.kind]
-        if self.history.completed(spec.id) and (not step.asks or self.history.state == life.READY):
+        if self.history.completed(spec.id) and not (step.asks and self._asks_anew()):
             return
         self._safe_point()
         begun = self.machine.timer()
@@ -247,6 +296,13 @@ class Engine:
             self.append("step.completed", {"step": spec.id, "seconds": f"{self.machine.timer() - begun:.3f}"})
         if spec.kind == "prepare":
             self._reach_at_least(life.PREPARED)
+
+    def _asks_anew(self) -> bool:
+        """Evidence is asked for until the wave is READY, and once more at the moment of its cutover."""
+        state = self.history.state
+        return state not in (life.READY, life.CUTTING_OVER, life.CUT_OVER) or (
+            state == life.READY and self.target == life.CUT
+        )
 
     def _begin(self, spec: StepSpec) -> None:
         """validate and start; the wave's state follows."""
@@ -284,7 +340,10 @@ class Engine:
 
     def _restore(self) -> None:
         """Starts again what lived in an earlier run of this wave."""
+        retired = any(f"{spec.id}/slot" in self.history.intents for spec in self.plan.steps if spec.kind == "retire")
         for spec in self.plan.steps:
+            if retired and spec.kind in ("stream", "reverse"):
+                continue  # what they read may be gone
             if STEPS[spec.kind].live and self.history.started(spec.id):
                 self._drive(spec, STEPS[spec.kind].start(self._context(spec)))
 

@@ -235,7 +235,10 @@ class LiveExecutor:
 
 
 # What a dry run assumes where a later effect depends on an answer that only a live run gets.
-ASSUMED: dict[str, Outcome] = {"backfill.bounds": {"chunks": [{"id": "each", "lower": None, "upper": None}]}}
+ASSUMED: dict[str, Outcome] = {
+    "backfill.bounds": {"chunks": [{"id": "each", "lower": None, "upper": None}]},
+    "route.read": {"side": "legacy", "epoch": 0},
+}
 
 
 @dataclass

@@ -53,13 +53,20 @@ TARGETS = {
     "ready": READY,
 }
 TARGET_ORDER = tuple(TARGETS)
+# What has a command of its own: cutover, rollback, complete.
+CUT, BACK, COMPLETE = "cut-over", "rolled-back", "completed"
+RUNNER_TARGETS = (*TARGET_ORDER, CUT, BACK, COMPLETE)
+VERB_OF = {CUT: "cutover", BACK: "rollback", COMPLETE: "complete"}
 
 VERBS: dict[str, tuple[str, ...]] = {
     "run": BEFORE_CUTOVER,
-    "pause": BEFORE_CUTOVER,
-    "resume": BEFORE_CUTOVER,
+    "pause": (*BEFORE_CUTOVER, CUT_OVER),  # never while dark
+    "resume": (*BEFORE_CUTOVER, CUTTING_OVER, CUT_OVER, ROLLING_BACK),
     "approve": (DUAL_RUN, READY),
     "abandon": (*BEFORE_CUTOVER, ABANDONED),
+    "cutover": (READY, CUTTING_OVER, CUT_OVER),
+    "rollback": (CUTTING_OVER, CUT_OVER, ROLLING_BACK),
+    "complete": (CUT_OVER, COMPLETED),
 }
 
 
@@ -91,6 +98,15 @@ def check_verb(wave: str, verb: str, state: str) -> None:
     )
 
 
+def target_of(state: str, aimed: str) -> str:
+    """What a resumed run aims at: the state decides where a cutover or a rollback was begun."""
+    if state == ROLLING_BACK:
+        return BACK
+    if state in (CUTTING_OVER, CUT_OVER):
+        return COMPLETE if aimed == COMPLETE else CUT
+    return aimed if aimed in TARGETS else "dual-run"
+
+
 def next_command(wave: str, state: str) -> str:
     """The command that takes a wave onward from its state."""
     if state in (NEW, ABANDONED):
@@ -99,4 +115,6 @@ def next_command(wave: str, state: str) -> str:
         return f"cutwater wave run {wave} --to dual-run"
     if state == DUAL_RUN:
         return f"cutwater reconcile run {wave}"
+    if state in (CUTTING_OVER, ROLLING_BACK):
+        return f"cutwater wave resume {wave}"
     return f"cutwater wave status {wave}"

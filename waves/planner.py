@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from cutwater.core.errors import Refused
 from cutwater.core.hashing import sha256_json
 from inventory.model import Asset, AssetKind, Snapshot
+from waves.cutover import cutover_steps
 from waves.mapping import Findings, table_mapping
 from waves.order import parents_first, references
 from waves.plan import GateSpec, Plan, StepSpec
@@ -45,6 +46,8 @@ def make_plan(document: WaveDocument, snapshot: Snapshot) -> Plan:
     reasons.update(_bridges(tables, {item.id for item in assets}))
     gates = tuple(GateSpec(**gate.model_dump()) for gate in spec.gates) or DEFAULT_GATES
     steps = _steps(document, [item.id for item in ordered], [item.id for item in feeds], gates, reasons)
+    if spec.cutover is not None:
+        steps = (*steps, *cutover_steps(spec.cutover, plain, [item.id for item in feeds], steps[0].params))
     return Plan(
         wave=spec.wave,
         title=spec.title,
@@ -54,7 +57,7 @@ def make_plan(document: WaveDocument, snapshot: Snapshot) -> Plan:
         gates=gates,
         inventory_hash=structure_hash(assets),
         mapping_hash=sha256_json(plain),
-        window={"start": spec.window.start, "end": spec.window.end} if spec.window else {},
+        window=_window(document),
         roles=dict(sorted(spec.roles.items())),
         mappings=plain,
         reasons=dict(sorted(reasons.items())),
@@ -185,6 +188,14 @@ def _steps(
     return (*steps, *_decisions(document, gates))
 
 
+def _window(document: WaveDocument) -> dict[str, str]:
+    window = document.spec.window
+    if window is None:
+        return {}
+    stated = {} if window.rollback_minutes is None else {"rollback_minutes": str(window.rollback_minutes)}
+    return {"start": window.start, "end": window.end, **stated}
+
+
 def _decisions(document: WaveDocument, gates: Sequence[GateSpec]) -> list[StepSpec]:
     """What people decide on: the gates over the dual run, then the approval."""
     who = "migration-lead"
@@ -193,4 +204,6 @@ def _decisions(document: WaveDocument, gates: Sequence[GateSpec]) -> list[StepSp
         for item in gates
     ]
     needs, roles = tuple(step.id for step in steps), list(document.spec.approving_roles)
-    return [*steps, StepSpec("approval", "approval", "Approve this plan for the cutover", needs, who, {"roles": roles})]
+    several = document.spec.needed_approvers
+    params = {"roles": roles, **({"approvers": several} if several > 1 else {})}
+    return [*steps, StepSpec("approval", "approval", "Approve this plan for the cutover", needs, who, params)]

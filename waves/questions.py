@@ -31,6 +31,7 @@ class EngineQuestions:
     def table(self) -> dict[str, Question]:
         return {
             "service.start": self.start_service,
+            "service.stop": self.stop_services,
             "dual_run.open": lambda effect: {},
             "dual_run.evidence": self.evidence,
             "gate.evaluate": self.gate,
@@ -41,6 +42,11 @@ class EngineQuestions:
         name = str(effect.args["name"])
         self.pool.add([name])
         return {"service": name}
+
+    def stop_services(self, effect: Effect) -> Outcome:
+        names = [str(name) for name in effect.args["names"]]
+        self.pool.remove(names)
+        return {"stopped": names}
 
     def evidence(self, effect: Effect) -> Outcome:
         """Was there a PASS since the dual run began?"""

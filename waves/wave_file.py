@@ -15,6 +15,7 @@ from cutwater.core.clock import parse_iso
 from cutwater.core.errors import BadInput
 from inventory.model import FieldClass
 from inventory.type_map import is_lake_type
+from waves.approvals import NOBODY, person
 from waves.gates import QUERIES
 from waves.yaml_marks import Key, Marked, parse_marked, read_marked
 
@@ -84,10 +85,12 @@ class Options(_Model):
 
 
 class Window(_Model):
-    """When the wave is cut over, RFC 3339 with an offset."""
+    """When the wave is cut over, RFC 3339 with an offset. rollback_minutes: how long a rollback is thought to take, until
+    one was measured."""
 
     start: str
     end: str
+    rollback_minutes: Annotated[int, Field(ge=0, le=60 * 24 * 7)] | None = None
 
     @field_validator("start", "end")
     @classmethod
@@ -106,6 +109,26 @@ class Window(_Model):
         return parse_iso(self.start), parse_iso(self.end)
 
 
+class Consumers(_Model):
+    """Topics whose legacy consumer group hands over to the new side's."""
+
+    topics: Annotated[tuple[str, ...], Field(min_length=1)]
+    from_group: str
+    to_group: str
+
+
+class CutoverSection(_Model):
+    """How the wave is cut over. grace_seconds: for writers in flight at the fence. outbox: schema, table and the column
+    that is null while a row is unpublished. smoke: channels of the smoke test. sequence_margin: added above both sides'
+    maximum."""
+
+    grace_seconds: Annotated[int, Field(ge=0, le=300)] = 2
+    outbox: tuple[str, str, str] | None = None
+    consumers: Consumers | None = None
+    smoke: tuple[str, ...] = ("api",)
+    sequence_margin: Annotated[int, Field(ge=0)] = 10_000
+
+
 class WaveSpec(_Model):
     """A wave as its file says it."""
 
@@ -116,8 +139,10 @@ class WaveSpec(_Model):
     window: Window | None = None
     roles: dict[str, str] = Field(default_factory=dict)
     approvals: tuple[str, ...] | None = None  # roles that have to approve; all of `roles` named *-lead where absent
+    approvers: Annotated[int, Field(ge=1, le=9)] | None = None  # different people, the maker not among them
     gates: tuple[GateEntry, ...] = ()
     options: Options = Options()
+    cutover: CutoverSection | None = None  # absent: the plan ends with its dual run
     mappings: dict[str, MappingOverride] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -128,7 +153,28 @@ class WaveSpec(_Model):
         unknown = [role for role in self.approvals or () if role not in self.roles]
         if unknown:
             raise ValueError(f"approvals names {', '.join(unknown)}, which roles does not")
+        self._check_approvers()
         return self
+
+    def _check_approvers(self) -> None:
+        least = self.least_approvers
+        if self.approvers is not None and self.approvers < least:
+            raise ValueError(
+                f"approvers is {self.approvers}: a wave of {self.accepts_writes} moves writes, which {least} people approve"
+            )
+        named = [person(who) for who in self.roles.values()]
+        if named and not set(NOBODY) & set(named) and len(set(named)) < self.needed_approvers:
+            raise ValueError(f"{self.needed_approvers} different people have to approve, roles names {len(set(named))}")
+
+    @property
+    def least_approvers(self) -> int:
+        """Where writes move, one checker is not enough."""
+        return 1 if self.accepts_writes == "readers" else 2
+
+    @property
+    def needed_approvers(self) -> int:
+        """How many different people have to approve."""
+        return self.approvers if self.approvers is not None else self.least_approvers
 
     @property
     def approving_roles(self) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters.memory import cutover
+from adapters.memory.cutover import CutoverWorld
 from cutwater.core.errors import CutwaterError, Refused
 from cutwater.core.hashing import canonical_json, sha256_json
 from waves.ports import Action, Fence, Outcome, Service, ServiceStatus, Waiting
@@ -37,6 +39,7 @@ class MemoryWorld:
     tables: dict[str, dict[str, int]] = field(default_factory=dict)  # lake table -> chunk id -> rows
     applied: dict[str, int] = field(default_factory=dict)  # service -> position in the lake
     deeds: Counter[str] = field(default_factory=Counter)
+    cutover: CutoverWorld = field(default_factory=CutoverWorld)
     excused: Counter[str] = field(default_factory=Counter)  # looked for, and truly not there
     faults: dict[str, list[CutwaterError]] = field(default_factory=dict)
     lost_answers: dict[str, list[CutwaterError]] = field(default_factory=dict)
@@ -52,6 +55,7 @@ class MemoryWorld:
             "publications": sorted(self.publications),
             "tables": self.tables,
             "applied": self.applied,
+            "cutover": self.cutover.as_dict(),
         }
 
     def doubled(self) -> list[str]:
@@ -71,6 +75,7 @@ class MemoryWorld:
             body = json.loads(self.path.read_text("utf-8"))
             self.slots, self.publications = set(body["slots"]), set(body["publications"])
             self.tables, self.applied = body["tables"], body["applied"]
+            self.cutover = CutoverWorld(**body["cutover"])
             self.deeds, self.excused = Counter(body["deeds"]), Counter(body["excused"])
 
 
@@ -83,8 +88,11 @@ class MemoryAction:
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
         with self.world.lock:
             _raise_next(self.world.faults, self.name)
+            if self.name in cutover.DO:
+                self.world.cutover.pay()
             outcome = self._do(dict(args))
-            self.world.deeds[self._key(args)] += 1
+            if self.name not in cutover.DO or self.name in cutover.SEEN:  # the others may be asked again
+                self.world.deeds[self._key(args)] += 1
             self.world.save()
             _raise_next(self.world.lost_answers, self.name)
             return outcome
@@ -104,9 +112,13 @@ class MemoryAction:
         return f"{self.name} {sha256_json(dict(args))[:12]}"
 
     def _do(self, args: dict[str, Any]) -> Outcome:
+        if self.name in cutover.DO:
+            return cutover.DO[self.name](self.world.cutover, args)
         return _DO[self.name](self.world, args)
 
     def _seen(self, args: dict[str, Any]) -> Outcome | None:
+        if self.name in cutover.SEEN:
+            return cutover.SEEN[self.name](self.world.cutover, args)
         look = _SEEN.get(self.name)
         return look(self.world, args) if look is not None else None
 
@@ -120,6 +132,10 @@ class MemoryService:
     def poll(self, fence: Fence) -> ServiceStatus:
         with self.world.lock:
             _raise_next(self.world.faults, self.name)
+            if self.name == "reverse":
+                took = self.world.cutover.sync_back(self.world.step_size)
+                self.world.save()
+                return ServiceStatus(self.name, took > 0, took == 0, took, "0 behind", {})
             goal, at = self._goal(), self.world.applied.get(self.name, 0)
             took = min(self.world.step_size, goal - at)
             self.world.applied[self.name] = at + took
@@ -144,7 +160,7 @@ class MemoryService:
 
 def memory_actions(world: MemoryWorld) -> dict[str, Action]:
     """An action for every name that the steps ask for."""
-    return {name: MemoryAction(world, name) for name in _DO}
+    return {name: MemoryAction(world, name) for name in (*_DO, *cutover.DO)}
 
 
 def memory_services(world: MemoryWorld, names: Sequence[str]) -> list[Service]:

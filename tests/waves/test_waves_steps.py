@@ -7,7 +7,7 @@ from waves_bench import Bench
 
 from cutwater.core.errors import Refused
 from waves.plan import Plan
-from waves.steps import STEPS
+from waves.steps import BEFORE_KINDS, CUTOVER_KINDS, STEPS
 
 REASON = Refused("CW3199", "planted")
 # step id -> the action that fails half way; where a step has one effect alone, the one before it fails.
@@ -70,7 +70,9 @@ def test_fails_half_way_rolls_back_starts_again_completes(bench: Bench, step_id:
 
 
 def test_every_kind_is_in_the_harness(plan: Plan) -> None:
-    assert {plan.step(name).kind for name in HALF_WAY} == set(STEPS)
+    """Those of the cutover go through theirs in test_waves_cutover.py: their way back leads through the whole."""
+    assert {plan.step(name).kind for name in HALF_WAY} == set(BEFORE_KINDS)
+    assert {*BEFORE_KINDS, *CUTOVER_KINDS, "retire"} == set(STEPS)
 
 
 def test_prepare_checks_before_it_creates_and_makes_the_slot_last(bench: Bench) -> None:

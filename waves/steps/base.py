@@ -78,8 +78,12 @@ class Step(ABC):
         """What makes the step count as done."""
         yield from nothing()
 
+    def services(self, ctx: StepContext) -> tuple[str, ...]:
+        """Names of the services that `start` starts; stopped when the step is rolled back."""
+        return ()
+
     def rollback(self, ctx: StepContext) -> Flow:
-        """Removes what `ctx.created()` names, and nothing else; may be run again."""
+        """The way back. Of a step before the cutover: removes what `ctx.created()` names, and nothing else; may be run again."""
         yield from nothing()
 
 

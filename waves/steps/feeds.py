@@ -29,5 +29,8 @@ class Feeds(Step):
             for feed in self._feeds(ctx)
         ]
 
+    def services(self, ctx: StepContext) -> tuple[str, ...]:
+        return tuple(f"feed:{feed}" for feed in self._feeds(ctx))
+
     def _feeds(self, ctx: StepContext) -> list[str]:
         return [str(feed) for feed in ctx.spec.params.get("feeds", ())]

@@ -15,6 +15,9 @@ class Stream(Step):
     def start(self, ctx: StepContext) -> Flow:
         yield [Effect(ctx.effect_id("service"), "service.start", {"name": "stream"}, "start the change stream")]
 
+    def services(self, ctx: StepContext) -> tuple[str, ...]:
+        return ("stream",)
+
     def complete(self, ctx: StepContext) -> Flow:
         mappings = [dict(item) for item in ctx.plan.mappings]
         yield [

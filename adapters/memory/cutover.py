@@ -1,0 +1,156 @@
+"""The cutover's outside world in memory: a route, two fenced sides, clients who pay at every moment, and the way back.
+
+Whatever is done here, one client tries to pay first and tries again what was refused, so that a test of the steps' order
+can see a payment that was lost, doubled or taken by a side that nobody reads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cutwater.core.errors import LeaseHeld, Refused
+from waves.ports import Outcome, Waiting
+
+SIDES = {"legacy": "legacy", "tobe": "store"}  # of the route -> of the fence
+
+
+@dataclass
+class CutoverWorld:
+    """route: [side, epoch]. fences: side -> [epoch, closed]. outbox: the store's, payments and markers in order."""
+
+    route: list[Any] = field(default_factory=lambda: ["legacy", 1])
+    fences: dict[str, list[Any]] = field(default_factory=lambda: {"legacy": [1, False], "store": [0, True]})
+    legacy: list[str] = field(default_factory=list)
+    store: list[str] = field(default_factory=list)
+    outbox: list[str] = field(default_factory=list)
+    reversed: int = 0
+    keys: list[str] = field(default_factory=list)  # idempotency keys that the store knows
+    consumers: str = "legacy"
+    waiting: list[str] = field(default_factory=list)
+    paid: int = 0
+    refusals: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def pay(self) -> None:
+        """One more payment; then everything that waits is tried, in order."""
+        self.paid += 1
+        self.waiting.append(f"p{self.paid}")
+        while self.waiting and self._accepted(self.waiting[0]):
+            self.waiting.pop(0)
+
+    def settle(self) -> None:
+        """Tries once more what waits."""
+        while self.waiting and self._accepted(self.waiting[0]):
+            self.waiting.pop(0)
+
+    def _accepted(self, payment: str) -> bool:
+        side, epoch = self.route
+        if side == "dark" or self.fences[SIDES[side]] != [epoch, False]:
+            self.refusals += 1
+            return False
+        if side == "legacy":
+            self.legacy.append(payment)
+        elif payment not in self.keys:
+            self.store.append(payment)
+            self.outbox.append(payment)
+        return True
+
+    def sync_back(self, most: int) -> int:
+        """What the reverse sync takes in by one poll."""
+        took = self.outbox[self.reversed : self.reversed + most]
+        self.legacy += [item for item in took if not item.startswith("marker:")]
+        self.reversed += len(took)
+        return len(took)
+
+    def wrong(self) -> list[str]:
+        """Payments that are lost or doubled, judged by the legacy side, what is on its way back to it, and who waits."""
+        on_the_way = [item for item in self.outbox[self.reversed :] if not item.startswith("marker:")]
+        seen = Counter([*self.legacy, *on_the_way, *self.waiting])
+        return sorted(name for name in (f"p{n}" for n in range(1, self.paid + 1)) if seen[name] != 1)
+
+
+def _set_route(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    side, epoch = world.route
+    if args["epoch"] < epoch or (args["epoch"] == epoch and args["side"] != side):
+        raise LeaseHeld("CW3199", f"the route is at epoch {epoch} already")
+    world.route = [args["side"], args["epoch"]]
+    return {"side": args["side"], "epoch": args["epoch"]}
+
+
+def _raise_fence(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    world.fences[args["side"]] = [args["epoch"], True]
+    return _raised(args)
+
+
+def _raised(args: dict[str, Any]) -> Outcome:
+    return {"marker": f"{args['side']}-{args['epoch']}", "ended": []}
+
+
+def _prove(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    if not world.fences[args["side"]][1]:
+        raise Refused("CW3199", f"a write to {args['side']} was not refused")
+    return {"refused": len(args["tables"])}
+
+
+def _lift(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    world.fences[args["side"]] = [args["epoch"], False]
+    return {"epoch": args["epoch"]}
+
+
+def _keys(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    world.keys = sorted({*world.keys, *world.legacy})
+    return {"keys": len(world.keys)}
+
+
+def _roundtrip(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    marker = f"marker:{args['mark']}"
+    if marker not in world.outbox:
+        world.outbox.append(marker)
+    if world.outbox.index(marker) >= world.reversed:
+        raise Waiting("CW3199", "the marker is on its way")
+    return {"mark": args["mark"]}
+
+
+def _handover(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    world.consumers = args["to_group"]
+    return {"to_group": args["to_group"]}
+
+
+def _back(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    missing = sorted(set(world.store) - set(world.legacy))
+    if missing:
+        raise Refused("CW3199", f"the legacy side lacks {', '.join(missing)}")
+    return {"verdict": "PASS"}
+
+
+Deed = Callable[[CutoverWorld, dict[str, Any]], Outcome]
+DO: dict[str, Deed] = {
+    "route.read": lambda w, a: {"side": w.route[0], "epoch": w.route[1]},
+    "route.set": _set_route,
+    "outbox.empty": lambda w, a: {},
+    "fence.raise": _raise_fence,
+    "fence.prove": _prove,
+    "fence.lift": _lift,
+    "stream.drain": lambda w, a: {"changes_after": 0},
+    "feed.drained": lambda w, a: {"feed": a["feed"]},
+    "reconcile.final": lambda w, a: {"verdict": "PASS"},
+    "reconcile.back": _back,
+    "store.keys": _keys,
+    "sequences.raise": lambda w, a: {"to": a["to"]},
+    "kafka.handover": _handover,
+    "smoke.run": lambda w, a: {"channel": a["channel"]},
+    "reverse.roundtrip": _roundtrip,
+    "held.release": lambda w, a: {"released": 0},
+}
+Look = Callable[[CutoverWorld, dict[str, Any]], Outcome | None]
+SEEN: dict[str, Look] = {
+    "route.set": lambda w, a: {"side": a["side"], "epoch": a["epoch"]} if w.route == [a["side"], a["epoch"]] else None,
+    "fence.raise": lambda w, a: _raised(a) if w.fences[a["side"]] == [a["epoch"], True] else None,
+    "fence.lift": lambda w, a: {"epoch": a["epoch"]} if w.fences[a["side"]] == [a["epoch"], False] else None,
+    "kafka.handover": lambda w, a: {"to_group": a["to_group"]} if w.consumers == a["to_group"] else None,
+}

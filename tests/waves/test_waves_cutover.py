@@ -1,0 +1,221 @@
+"""Cut over, roll back, cut over again, complete: under a client who pays at every moment, killed in every gap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from waves_bench import ESTATE, WAVE, Bench
+
+from cutwater.core.errors import CutwaterError, LeaseHeld, Refused, Unavailable
+from waves import life
+from waves.gates import NoGo
+from waves.history import History
+from waves.plan import Plan
+from waves.planner import make_plan
+from waves.steps import CUTOVER_KINDS
+from waves.wave_file import parse_wave
+
+SECTION = b"""\
+cutover:
+  grace_seconds: 1
+  outbox: [payhub, outbox, published_at]
+  consumers: {topics: [payhub.payment.status.v1], from_group: ledger, to_group: ledger-tobe}
+  smoke: [api, kafka]
+"""
+
+
+@pytest.fixture
+def plan() -> Plan:
+    text = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION
+    return make_plan(parse_wave(text, Path("W01.yaml")), ESTATE)
+
+
+class Killed(BaseException):
+    """A crash: nothing in the engine may catch it."""
+
+
+def history(bench: Bench) -> History:
+    return History.of("W01", bench.store.journal.records("W01"))
+
+
+def count(bench: Bench, kind: str) -> int:
+    return len(bench.store.journal.records("W01", [kind]))
+
+
+def to_ready(bench: Bench) -> None:
+    engine = bench.engine()
+    if history(bench).state != life.READY:
+        engine.advance("dual-run")
+        bench.pass_evidence()
+        bench.approve()
+        engine.advance("ready")
+    engine.close()
+
+
+def go(bench: Bench, target: str) -> None:
+    engine = bench.engine()
+    engine.advance(target)
+    engine.close()
+
+
+def tour(bench: Bench) -> None:
+    """The whole life, from wherever the journal says it stands; may be called again after a kill."""
+    while (state := history(bench).state) != life.COMPLETED:
+        back = count(bench, "rollback.done")
+        if state == life.CUT_OVER:
+            go(bench, life.COMPLETE if back else life.BACK)
+        elif state == life.ROLLING_BACK:
+            go(bench, life.BACK)
+        elif state in (life.READY, life.CUTTING_OVER):
+            go(bench, life.CUT)
+        else:
+            to_ready(bench)
+
+
+def check(bench: Bench) -> None:
+    world = bench.world.cutover
+    world.settle()
+    assert world.wrong() == []
+    assert world.waiting == []
+    assert bench.store.journal.verify() == []
+    assert bench.world.doubled() == []
+
+
+def test_the_whole_tour_loses_and_doubles_nothing(plan: Plan) -> None:
+    bench = Bench(plan)
+    tour(bench)
+    check(bench)
+    world = bench.world.cutover
+    assert history(bench).state == life.COMPLETED
+    assert world.route == ["tobe", 7]  # dark 2, tobe 3, dark 4, legacy 5, dark 6, tobe 7
+    assert world.store
+    assert world.refusals
+    assert not bench.world.slots
+    states = [row.payload["to"] for row in bench.store.journal.records("W01", ["wave.state"])]
+    assert states[5:] == [
+        "READY",
+        "CUTTING_OVER",
+        "CUT_OVER",
+        "ROLLING_BACK",
+        "DUAL_RUN",
+        "READY",
+        "CUTTING_OVER",
+        "CUT_OVER",
+        "COMPLETED",
+    ]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_in_every_gap_nothing_is_lost_or_doubled(plan: Plan, when: str) -> None:
+    whole = Bench(plan)
+    tour(whole)
+    records = len(whole.store.journal.rows)
+    for ordinal in range(2, records + 1):
+        bench = Bench(plan)
+
+        def hook(number: int, kind: str, moment: str, at: int = ordinal) -> None:
+            if number == at and moment == when:
+                raise Killed
+
+        bench.store.journal.hook = hook
+        with pytest.raises(Killed):
+            tour(bench)
+        bench.store.journal.hook = lambda number, kind, moment: None
+        tour(bench)
+        check(bench)
+        assert history(bench).state == life.COMPLETED
+        assert bench.world.cutover.route[0] == "tobe"
+
+
+IN_THE_DARK = [
+    "outbox.empty",
+    "fence.raise",
+    "fence.prove",
+    "stream.drain",
+    "feed.drained",
+    "reconcile.final",
+    "store.keys",
+    "sequences.raise",
+    "kafka.handover",
+    "smoke.run",
+]
+
+
+@pytest.mark.parametrize("action", IN_THE_DARK)
+@pytest.mark.parametrize("error", [Refused("CW3199", "planted"), NoGo("CW3199", "planted"), Unavailable("CW3199", "x")])
+def test_what_fails_in_the_dark_goes_back_by_itself(plan: Plan, action: str, error: CutwaterError) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    bench.world.faults[action] = [error] * 30
+    with pytest.raises(type(error)):
+        go(bench, life.CUT)
+    bench.world.faults.clear()
+    now = history(bench)
+    if now.state == life.ROLLING_BACK:  # the same fault stood in the way back: it goes on when it is gone
+        go(bench, life.BACK)
+        now = history(bench)
+    assert now.state == life.DUAL_RUN
+    assert bench.world.cutover.route[0] == "legacy"
+    check(bench)
+    tour(bench)
+    check(bench)
+
+
+def test_a_zombie_does_nothing_more_least_of_all_a_way_back(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    bench.world.faults["fence.prove"] = [LeaseHeld("CW3199", "a later runner is at work")]
+    with pytest.raises(LeaseHeld):
+        go(bench, life.CUT)
+    assert history(bench).state == life.CUTTING_OVER
+    assert bench.world.cutover.route[0] == "dark"
+    go(bench, life.CUT)  # the later runner
+    assert history(bench).state == life.CUT_OVER
+
+
+def test_evidence_is_asked_for_once_more_at_the_moment_of_the_cutover(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    for _ in range(61):
+        bench.clock.pause(60)
+    with pytest.raises(NoGo, match="61 min old"):
+        go(bench, life.CUT)
+    assert history(bench).state == life.READY
+    assert bench.world.cutover.route == ["legacy", 1]
+
+
+def test_illegal_moves_are_refused(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    for target in (life.BACK, life.COMPLETE):
+        with pytest.raises(Refused, match="CW3012"):
+            go(bench, target)
+    tour(bench)
+    for target in (life.BACK, life.CUT):
+        with pytest.raises(Refused, match="CW3012"):
+            go(bench, target)
+    go(bench, life.COMPLETE)  # twice changes nothing
+    assert history(bench).state == life.COMPLETED
+
+
+def test_a_second_cutover_of_a_wave_that_is_cut_over_changes_nothing(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    go(bench, life.CUT)
+    before = bench.world.digest()
+    go(bench, life.CUT)
+    assert bench.world.digest() == before
+
+
+def test_a_plan_without_a_cutover_section_ends_with_its_dual_run() -> None:
+    bench = Bench(make_plan(parse_wave(WAVE, Path("W01.yaml")), ESTATE))
+    to_ready(bench)
+    with pytest.raises(NoGo, match="CW3040"):
+        go(bench, life.CUT)
+    assert history(bench).state == life.READY
+
+
+def test_every_step_of_the_cutover_is_in_the_plan(plan: Plan) -> None:
+    assert [step.kind for step in plan.steps][-8:] == [*CUTOVER_KINDS, "retire"]
+    assert plan.steps[-1].reversible is False

@@ -1,0 +1,44 @@
+"""What the planner adds to a wave that says how it is cut over: from the reverse sync to the open route, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from waves.plan import StepSpec
+from waves.wave_file import CutoverSection
+
+
+def cutover_steps(
+    section: CutoverSection, mappings: Sequence[Mapping[str, Any]], feeds: Sequence[str], names: Mapping[str, str]
+) -> list[StepSpec]:
+    """One step after the other: while it is dark there is nothing to be done side by side.
+
+    mappings: the wave's tables, which the fence closes. names: slot and publication of the wave.
+    """
+    tables = [[item["source_schema"], item["source_table"]] for item in mappings]
+    grace = section.grace_seconds
+    fence = {"tables": tables, "grace_seconds": grace, "outbox": list(section.outbox or ())}
+    switch = {
+        "margin": section.sequence_margin,
+        "grace_seconds": grace,
+        "topics": list(section.consumers.topics) if section.consumers else [],
+        "from_group": section.consumers.from_group if section.consumers else "",
+        "to_group": section.consumers.to_group if section.consumers else "",
+    }
+    chain: list[tuple[str, str, str, dict[str, Any], bool]] = [
+        ("reverse", "reverse", "Prove the way back: a marker from the store to the legacy side", {}, True),
+        ("fence", "fence", f"Route dark, fence {len(tables)} legacy tables, prove it", fence, True),
+        ("drain", "drain", "Drain every channel up to the fence", {"feeds": list(feeds)}, True),
+        ("final", "final", "Reconcile at the fence point", {}, True),
+        ("switch", "switch", "Hand keys, sequences and consumers over to the store", switch, True),
+        ("smoke", "smoke", "A marked payment through every channel", {"channels": list(section.smoke)}, True),
+        ("open", "open", "Open the route to the new side", {}, True),
+        ("retire", "retire", "Remove the slot and the publication from the legacy side", dict(names), False),
+    ]
+    steps, before = [], "approval"
+    for step_id, kind, title, params, reversible in chain:
+        who = "cutover-manager" if kind in ("open", "retire") else "engine"
+        steps.append(StepSpec(step_id, kind, title, (before,), who, params, reversible))
+        before = step_id
+    return steps

@@ -1,0 +1,39 @@
+"""reverse: the store's changes flow back into the legacy schema, proven by a marker's round trip before anything moves."""
+
+from __future__ import annotations
+
+from waves.ports import Effect
+from waves.steps.base import Flow, Step, StepContext
+
+
+class Reverse(Step):
+    """Also brings the idempotency keys over, so that only those of the last moments are left for the fence.
+
+    The epoch that the route has now makes each round's marker another one.
+    """
+
+    kind = "reverse"
+    live = True
+
+    def start(self, ctx: StepContext) -> Flow:
+        yield [Effect(ctx.effect_id("service"), "service.start", {"name": "reverse"}, "start the reverse sync")]
+
+    def complete(self, ctx: StepContext) -> Flow:
+        [route] = yield [_read(ctx, "route")]
+        mark = f"proof-{int(route['epoch'])}"
+        yield [
+            Effect(
+                ctx.effect_id("roundtrip"),
+                "reverse.roundtrip",
+                {"mark": mark},
+                "send a marker from the store to the legacy side",
+            ),
+            Effect(ctx.effect_id("keys"), "store.keys", {"mark": mark}, "bring the idempotency keys over"),
+        ]
+
+    def services(self, ctx: StepContext) -> tuple[str, ...]:
+        return ("reverse",)
+
+
+def _read(ctx: StepContext, *parts: str) -> Effect:
+    return Effect(ctx.effect_id(*parts), "route.read", {"wave": ctx.plan.wave}, "read the route and its epoch")

@@ -1,0 +1,106 @@
+"""switch: the store takes over: keys complete, sequences above both sides, consumers handed over, its own fence lifted.
+
+The route stays dark until the smoke test has passed. The way back stands here too: as soon as the store could have
+accepted a payment, its changes have to reach the legacy side before the legacy side opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from waves.ports import Effect
+from waves.steps.base import Flow, Step, StepContext
+
+
+class Switch(Step):
+    """params: margin (of the sequences), topics, from_group, to_group (Kafka consumers; no topics, no hand-over)."""
+
+    kind = "switch"
+
+    def start(self, ctx: StepContext) -> Flow:
+        wave, params = ctx.plan.wave, ctx.spec.params
+        epoch = _dark_epoch(ctx) + 1
+        yield [
+            Effect(ctx.effect_id("keys"), "store.keys", {"mark": f"fence-{epoch}"}, "complete the idempotency keys"),
+            Effect(
+                ctx.effect_id("sequences"),
+                "sequences.raise",
+                {"to": "store", "margin": params["margin"], "epoch": epoch},
+                "set the store's sequences above both sides",
+            ),
+            *self._handover(ctx, "handover", epoch, "from_group", "to_group"),
+        ]
+        yield [
+            Effect(
+                ctx.effect_id("open"),
+                "fence.lift",
+                {"side": "store", "wave": wave, "epoch": epoch},
+                f"let the store write, epoch {epoch}",
+            )
+        ]
+
+    def rollback(self, ctx: StepContext) -> Flow:
+        wave, params = ctx.plan.wave, ctx.spec.params
+        [route] = yield [
+            Effect(ctx.effect_id("rollback", "read"), "route.read", {"wave": wave}, "read the route and its epoch")
+        ]
+        epoch = int(route["epoch"])
+        if route["side"] != "dark":
+            epoch += 1
+            yield [
+                Effect(
+                    ctx.effect_id("rollback", "dark"),
+                    "route.set",
+                    {"wave": wave, "side": "dark", "epoch": epoch},
+                    f"route dark, epoch {epoch}",
+                )
+            ]
+        fence = {"side": "store", "wave": wave, "epoch": epoch, "tables": [], "grace_seconds": params["grace_seconds"]}
+        yield [Effect(ctx.effect_id("rollback", "fence"), "fence.raise", fence, "let the store refuse writes")]
+        yield [
+            Effect(
+                ctx.effect_id("rollback", "drain"),
+                "reverse.roundtrip",
+                {"mark": f"back-{epoch}"},
+                "bring the store's last changes to the legacy side",
+            )
+        ]
+        yield [
+            Effect(
+                ctx.effect_id("rollback", "sequences"),
+                "sequences.raise",
+                {"to": "legacy", "margin": params["margin"], "epoch": epoch},
+                "set the legacy sequences above both sides",
+            ),
+            *self._handover(ctx, "rollback/handover", epoch, "to_group", "from_group"),
+        ]
+        yield [
+            Effect(
+                ctx.effect_id("rollback", "reconcile"),
+                "reconcile.back",
+                {"wave": wave, "mark": f"back-{epoch}"},
+                "see that the legacy side holds every payment of the store",
+            )
+        ]
+
+    def _handover(self, ctx: StepContext, part: str, epoch: int, giver: str, taker: str) -> Iterator[Effect]:
+        params: Any = ctx.spec.params
+        if params.get("topics"):
+            args = {
+                "topics": list(params["topics"]),
+                "from_group": params[giver],
+                "to_group": params[taker],
+                "epoch": epoch,
+            }
+            yield Effect(
+                ctx.effect_id(part),
+                "kafka.handover",
+                args,
+                f"hand {len(args['topics'])} topics over to {args['to_group']}",
+            )
+
+
+def _dark_epoch(ctx: StepContext) -> int:
+    """The epoch that the fence's step gave to the dark route."""
+    return int((ctx.outcome("fence/read") or {"epoch": 0})["epoch"]) + 1
