@@ -193,6 +193,12 @@ def business_day(day: date, calendars: Sequence[Calendar]) -> date:
     return day
 
 
+def openings(start: datetime, calendars: Sequence[Calendar]) -> dict[str, datetime]:
+    """The first opening of each scheme after `start`, by the scheme's name; schemes that never stop are left out."""
+    found = {item.name: item.next_opening(start) for item in calendars}
+    return {name: at for name, at in sorted(found.items()) if at is not None}
+
+
 def in_flight_since(day: date, calendar: Calendar) -> date | None:
     """The first day whose submissions are not yet entered on `day`; None for a scheme without a cycle."""
     if calendar.cycle_days < 2:

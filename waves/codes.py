@@ -31,4 +31,8 @@ CODES: dict[str, str] = {
     "CW3026": "The same live runner is asked for what it cannot do now; the message says what it waits for.",
     "CW3040": "The plan ends with its dual run. Add a cutover section to the wave file and plan again.",
     "CW3027": "A database (the source, or the one that holds the lake's catalog) closed the connection or did not answer. The runner tries again; `cutwater doctor` names the system.",
+    "CW3050": "Who planned a wave cannot approve it: the checker is another person than the maker. Names are compared without case and blanks.",
+    "CW3051": "One person has one voice: who approved the plan in one role cannot approve it in another.",
+    "CW3052": "The hash that was looked at is not that of the current plan. An approval holds for one plan: look at the current one, then approve it.",
+    "CW3053": "The latest safe moment to begin a rollback is past (or the clocks cannot be trusted): a rollback may end behind the limit. It is done only on a recorded decision: who, in which role, and why. Or fix forward.",
 }

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from cutwater.core.clock import parse_iso
 from cutwater.core.errors import Refused
+from waves.gate_queries import QUERIES, Measured, milliseconds
 from waves.plan import GateSpec
-from waves.store import EvidenceStore
+from waves.store import EvidenceStore, JournalStore
+
+CLOCK_LIMIT = timedelta(seconds=2)  # ages of evidence are differences of two clocks: beyond this they mean nothing
+
+__all__ = ["CLOCK_LIMIT", "QUERIES", "GateResult", "Measured", "NoGo", "Questions", "ServiceView", "refuse"]
 
 
 class NoGo(Refused):
@@ -21,7 +24,7 @@ class NoGo(Refused):
 @dataclass(frozen=True)
 class GateResult:
     """verdict: GO or NO-GO. word: a key of the state tokens (pass, fail, late, unknown). age_minutes: None where there
-    is no evidence."""
+    is no evidence. evidence_id, evidence_hash: what was judged, so that it can be found and proved unaltered."""
 
     gate: str
     title: str
@@ -32,19 +35,11 @@ class GateResult:
     evidence: str
     age_minutes: int | None
     reason: str
+    evidence_id: str = ""
+    evidence_hash: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The answer to a query before it is judged. ok: None where nothing was measured."""
-
-    value: str
-    ok: bool | None
-    evidence: str = ""
-    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -63,39 +58,70 @@ class ServiceView:
 
 @dataclass(frozen=True)
 class Questions:
-    """Where the answers come from."""
+    """Where the answers come from. journal: where rollbacks are recorded. skew: the state store's clock minus ours,
+    None where it could not be measured; without the function nobody looks."""
 
     wave: str
     evidence: EvidenceStore
     services: Callable[[], Iterable[ServiceView]]
     clock: Callable[[], datetime]
+    journal: JournalStore | None = None
+    skew: Callable[[], timedelta | None] | None = None
 
     def evaluate(self, gate: GateSpec) -> GateResult:
         """Judges one gate now. Raises nothing: what is not known is NO-GO with the word `unknown`."""
         measured = QUERIES[gate.query](self, gate.threshold)
-        age = None if measured.at is None else max(timedelta(), self.clock() - measured.at)
-        minutes = None if age is None else int(age.total_seconds() // 60)
-        stale = age is not None and age > timedelta(minutes=gate.max_age_minutes)
-        if measured.ok is None or age is None:
-            word, reason = "unknown", measured.value or "nothing was measured"
-        elif stale:
-            word, reason = "late", f"evidence is {minutes} min old, at most {gate.max_age_minutes} allowed"
-        elif measured.ok:
-            word, reason = "pass", ""
-        else:
-            word, reason = "fail", f"{measured.value}, wanted {gate.threshold}"
-        verdict = "GO" if word == "pass" else "NO-GO"
+        age = None if measured.at is None else self.clock() - measured.at
+        word, reason = _judged(measured, gate, age)
+        if gate.query != "clock.skew_ms" and (doubt := clock_doubt(self.skew() if self.skew else timedelta())):
+            word, reason = "unknown", doubt
         return GateResult(
             gate.id,
             gate.title or gate.query,
-            verdict,
+            "GO" if word == "pass" else "NO-GO",
             word,
             measured.value,
             gate.threshold,
             measured.evidence,
-            minutes,
+            None if age is None else int(max(timedelta(), age).total_seconds() // 60),
             reason,
+            measured.evidence_id,
+            measured.evidence_hash,
         )
+
+
+def _judged(measured: Measured, gate: GateSpec, age: timedelta | None) -> tuple[str, str]:
+    """(word, reason); evidence of exactly the allowed age is still fresh."""
+    if measured.ok is None or age is None:
+        return "unknown", measured.value or "nothing was measured"
+    if age < -CLOCK_LIMIT:
+        return "unknown", f"evidence is from the future, by {milliseconds(-age)} ms: a clock is wrong"
+    allowed = timedelta(minutes=gate.max_age_minutes)
+    if age > allowed:
+        return "late", _too_old(age, allowed)
+    return ("pass", "") if measured.ok else ("fail", f"{measured.value}, wanted {gate.threshold}")
+
+
+def _too_old(age: timedelta, allowed: timedelta) -> str:
+    """Begun minutes count: one second beyond is one minute too old."""
+    over = -(-(age - allowed) // timedelta(minutes=1))
+    minutes, seconds = divmod(int(age.total_seconds()), 60)
+    shown = f"{minutes} min{f' {seconds} s' if seconds else ''}"
+    beyond = "one minute" if over == 1 else f"{over} minutes"
+    return f"evidence {beyond} too old: {shown} old, at most {allowed // timedelta(minutes=1)} allowed"
+
+
+def clock_doubt(skew: timedelta | None) -> str:
+    """Why no age can be trusted; empty where the clocks agree. skew: the state store's clock minus ours."""
+    if skew is None:
+        return "the clocks could not be compared: the state store did not tell its time"
+    if abs(skew) <= CLOCK_LIMIT:
+        return ""
+    ahead = "behind" if skew > timedelta() else "ahead of"
+    return (
+        f"this machine's clock is {milliseconds(abs(skew))} ms {ahead} the state store's, "
+        f"limit {milliseconds(CLOCK_LIMIT)} ms: the age of evidence is not known"
+    )
 
 
 def refuse(wave: str, results: Iterable[GateResult]) -> NoGo:
@@ -110,83 +136,3 @@ def refuse(wave: str, results: Iterable[GateResult]) -> NoGo:
         next=f"cutwater reconcile run {wave}",
         details={"gates": [item.as_dict() for item in bad]},
     )
-
-
-def _reconciliation(ask: Questions) -> tuple[Mapping[str, Any], str, datetime] | None:
-    row = ask.evidence.latest("reconciliation", ask.wave)
-    if row is None:
-        return None
-    body: Mapping[str, Any] = row.body
-    as_of = body.get("as_of")
-    # What counts is the point in time that was compared, not when somebody filed it.
-    at = min(row.at, parse_iso(as_of)) if isinstance(as_of, str) and as_of else row.at
-    return body, f"reconciliation {body.get('run', row.id)}", at
-
-
-_NONE = Measured("no reconciliation was run", None)
-
-
-def _verdict(ask: Questions, threshold: str) -> Measured:
-    found = _reconciliation(ask)
-    if found is None:
-        return _NONE
-    body, name, at = found
-    value = str(body.get("verdict", "?"))
-    return Measured(value, value == threshold, name, at)
-
-
-def _open_breaks(ask: Questions, threshold: str) -> Measured:
-    found = _reconciliation(ask)
-    if found is None:
-        return _NONE
-    body, name, at = found
-    if not isinstance(body.get("open_breaks"), int):
-        return Measured("the evidence does not count its breaks", None, name, at)
-    if body.get("verdict") not in ("PASS", "FAIL"):  # what was not judged has no breaks either: never green
-        return Measured(f"{body['open_breaks']} open breaks, but the run is {body.get('verdict', '?')}", None, name, at)
-    return Measured(f"{body['open_breaks']} open breaks", _at_most(str(body["open_breaks"]), threshold), name, at)
-
-
-def _feeds(ask: Questions, threshold: str) -> Measured:
-    found = _reconciliation(ask)
-    if found is None:
-        return _NONE
-    body, name, at = found
-    feeds = body.get("feeds")
-    rows = list(feeds.values()) if isinstance(feeds, Mapping) else feeds
-    if not isinstance(rows, list) or not rows:
-        return Measured("the evidence says nothing of the feeds", None, name, at)
-    bad = [row for row in rows if not (isinstance(row, Mapping) and row.get("verdict") == "PASS")]
-    value = f"{len(rows) - len(bad)} of {len(rows)} feeds complete"
-    return Measured(value, not bad, name, at)
-
-
-def _lag(ask: Questions, threshold: str) -> Measured:
-    view = next((item for item in ask.services() if item.name == "stream"), None)
-    if view is None:
-        return Measured("the change stream is not running", None)
-    if view.error:
-        return Measured(view.error, False, "stream", view.at)
-    seconds = view.detail.get("lag_seconds")
-    if seconds is None and view.caught_up_at is not None:
-        # Not the lag itself but a bound of it: all that is older than this has been applied.
-        seconds = f"{(ask.clock() - view.caught_up_at).total_seconds():.1f}"
-    if seconds is None:
-        return Measured(view.lag or "lag not measured", None, "stream", view.at)
-    return Measured(f"lag at most {seconds} s", _at_most(str(seconds), threshold), "stream", view.at)
-
-
-def _at_most(value: str, threshold: str) -> bool | None:
-    try:
-        return Decimal(value) <= Decimal(threshold)
-    except InvalidOperation:
-        return None
-
-
-Query = Callable[[Questions, str], Measured]
-QUERIES: dict[str, Query] = {
-    "reconciliation.verdict": _verdict,
-    "reconciliation.open_breaks": _open_breaks,
-    "feeds.complete": _feeds,
-    "stream.lag_seconds": _lag,
-}

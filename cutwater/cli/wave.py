@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cutwater.cli import wave_cutover
 from cutwater.cli.options import OutputOption, ProjectOption, opened, output
 from cutwater.core.errors import Exit
 from cutwater.core.output import Output, glyph
@@ -20,12 +21,19 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
 
 
 @app.command()
-def plan(wave: WaveArgument, project: ProjectOption = None, fmt: OutputOption = "text") -> None:
+def plan(
+    wave: WaveArgument,
+    who: Annotated[
+        str, typer.Option("--as", help="Who plans, and so cannot approve (default: CUTWATER_USER, else you)")
+    ] = "",
+    project: ProjectOption = None,
+    fmt: OutputOption = "text",
+) -> None:
     """Plan a wave from waves/NAME.yaml and the latest inventory, and save the plan under its hash."""
     from cutwater.commands import wave as command
 
     out = output(fmt)
-    found = command.plan_wave(opened(project), wave)
+    found = command.plan_wave(opened(project), wave, who)
     if out.is_json:
         facts = {"hash": found.hash, "version": found.version, "changed": found.changed, "attempt": found.attempt}
         out.json("cutwater.wave.plan/1", {**facts, "voided_approvals": found.voided, "plan": found.plan.as_dict()})
@@ -100,7 +108,7 @@ def run(
             out.line(f"  would  {effect}: {what}")
         out.line(f"{len(lines)} effects. Nothing was done.")
         return
-    _attached(out, "run", wave, lambda follower: wave_run.run(where, wave, to, detach, follower))
+    attached(out, "run", wave, lambda follower: wave_run.run(where, wave, to, detach, follower))
 
 
 @app.command()
@@ -115,7 +123,7 @@ def resume(
     from cutwater.commands import wave_run
 
     out, where = output(fmt), opened(project)
-    _attached(out, "resume", wave, lambda follower: wave_run.resume(where, wave, to, detach, follower))
+    attached(out, "resume", wave, lambda follower: wave_run.resume(where, wave, to, detach, follower))
 
 
 @app.command()
@@ -179,7 +187,13 @@ def approve(
     out.line(
         f"{glyph('pass')}  plan {found['plan_hash'][:12]} of {wave} approved by {who} as {role}{'' if found['changed'] else ' already'}"
     )
-    out.line(f"next: cutwater wave run {wave} --to ready")
+    if found["missing"]:
+        out.line(f"  {glyph('blocked')} still to approve: {found['missing']}")
+    out.line(
+        f"next: cutwater wave approve {wave} --as PERSON --role ROLE --plan {found['plan_hash'][:12]}"
+        if found["missing"]
+        else f"next: cutwater wave run {wave} --to ready"
+    )
 
 
 @app.command()
@@ -214,7 +228,7 @@ def abandon(
     out.line(f"next: cutwater wave plan {wave}")
 
 
-def _attached(out: Output, verb: str, wave: str, call: Any) -> None:
+def attached(out: Output, verb: str, wave: str, call: Any) -> None:
     from cutwater.cli.wave_lines import Story
 
     story = Story()
@@ -244,6 +258,9 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
     out.line("  ".join(word for word in (*words, plan, f"attempt {found['attempt']}") if word))
     if found["window"]:
         out.line(f"Cutover window {found['window']['start']} to {found['window']['end']}")
+    if found["point_of_no_return"]:
+        point = found["point_of_no_return"]
+        out.line(f"Last safe rollback start{' PASSED' if point['passed'] else ''}  {point['text']}")
     runner = found["runner"]
     out.line(f"Runner {'alive' if runner['alive'] else 'DEAD' if runner['dead'] else 'not running'}: {runner['text']}")
     if found["doing"]:
@@ -257,3 +274,8 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
     total = len(found["criteria"])
     verdict = "GO" if found["verdict"] == "GO" else f"NO-GO: {found['not_passed']} of {total} criteria"
     out.line(f"{verdict}.  {found['money']}.  next: {found['next']}")
+
+
+app.command()(wave_cutover.cutover)
+app.command()(wave_cutover.rollback)
+app.command()(wave_cutover.complete)

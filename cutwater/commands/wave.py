@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import socket
 import time
@@ -17,6 +18,7 @@ from cutwater.jobs.wave_state import current_plan, history_of, put_row
 from cutwater.state.store import Store, open_store
 from inventory.model import Snapshot
 from waves import life
+from waves.approvals import PLANNED_BY, Rule, check_approval, makers_of, person, standing
 from waves.engine import Engine, Machine, walk_dry
 from waves.executors import DryRunExecutor
 from waves.gates import Questions, refuse
@@ -49,14 +51,18 @@ def snapshot_of(store: Store) -> Snapshot:
     return Snapshot.from_dict(body)
 
 
-def plan_wave(project: Project, wave: str) -> Planned:
-    """Plans a wave from its file and the latest inventory, and saves the plan under its hash."""
-    document = load_wave(project.files_dir, wave)
+def plan_wave(project: Project, wave: str, who: str = "") -> Planned:
+    """Plans a wave from its file and the latest inventory, and saves the plan under its hash.
+
+    who: the maker, who cannot be the checker; by default whoever CUTWATER_USER or the operating system names.
+    """
+    document, maker = load_wave(project.files_dir, wave), who.strip() or user_name()
     with open_store(project.state_url) as store:
         history = history_of(store, wave)
         plan = make_plan(document, snapshot_of(store))
         if plan.hash == history.plan_hash and history.state != life.ABANDONED:
             version = store.plans.row(plan.hash).version
+            _keep_maker(store, wave, plan.hash, maker)
             return Planned(plan, plan.hash, version, False, history.attempt, 0)
         _may_replan(store, history, plan)
         voided = len(store.approvals.of(history.plan_hash)) if history.plan_hash else 0
@@ -64,13 +70,36 @@ def plan_wave(project: Project, wave: str) -> Planned:
         if history.state in (life.NEW, life.ABANDONED):
             life.check_move(wave, history.state, life.PLANNED)
             attempt = history.attempt + 1
-            payload = {"from": history.state, "to": life.PLANNED, "attempt": attempt, "plan": plan.hash}
+            payload = {"from": history.state, "to": life.PLANNED, "attempt": attempt, "plan": plan.hash, "by": maker}
             store.journal.append(wave, "wave.state", payload)
         else:
-            store.journal.append(wave, "plan.saved", {"plan": plan.hash, "before": history.plan_hash, "voided": voided})
+            before = {"before": history.plan_hash, "voided": voided}
+            store.journal.append(wave, "plan.saved", {"plan": plan.hash, **before, "by": maker})
         history = history_of(store, wave)
         put_row(store, history)
         return Planned(plan, plan.hash, version, True, history.attempt, voided)
+
+
+def _keep_maker(store: Store, wave: str, plan_hash: str, maker: str) -> None:
+    """A plan whose maker the journal does not name gets one; a maker once named is never replaced."""
+    if not makers(store, wave, plan_hash):
+        store.journal.append(wave, "plan.saved", {"plan": plan_hash, "before": plan_hash, "voided": 0, "by": maker})
+
+
+def makers(store: Store, wave: str, plan_hash: str) -> tuple[str, ...]:
+    """Who planned exactly this, as the journal has it."""
+    return makers_of(plan_hash, store.journal.records(wave, PLANNED_BY))
+
+
+def user_name() -> str:
+    """Who sits at this terminal: CUTWATER_USER, else the operating system's user."""
+    named = os.environ.get("CUTWATER_USER", "").strip()
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return f"uid {os.getuid()}"
 
 
 def _may_replan(store: Store, history: History, plan: Plan) -> None:
@@ -151,51 +180,30 @@ def dry_run(project: Project, wave: str, wiring: Any = None) -> list[tuple[str, 
 
 def approve(project: Project, wave: str, who: str, role: str, plan_hash: str = "", note: str = "") -> dict[str, Any]:
     """Binds a person's word to the current plan's hash. Refused where the plan is not current or a gate says no."""
-    from cutwater.commands.wave_status import services_of
+    from cutwater.commands.wave_status import services_of, skew_of
 
     with open_store(project.state_url) as store:
-        history = history_of(store, wave)
+        history, who = history_of(store, wave), who.strip()
         plan = current_plan(store, history)
         life.check_verb(wave, "approve", history.state)
-        if plan_hash and not (len(plan_hash) >= 4 and plan.hash.startswith(plan_hash.lower())):
-            raise Refused(
-                "CW3011",
-                f"plan {plan_hash[:12]} is not the current plan of wave {wave}",
-                cause=f"current is {plan.hash[:12]}",
-                state="nothing was approved",
-                next=f"cutwater wave show {wave}",
-            )
+        made, given = makers(store, wave, plan.hash), store.approvals.of(plan.hash)
+        check_approval(plan, made, given, who, role, plan_hash)
         check_current(project, store, plan)
-        _check_person(plan, who, role)
-        result = {"wave": wave, "plan_hash": plan.hash, "who": who, "role": role}
-        if any((item.who, item.role) == (who, role) for item in store.approvals.of(plan.hash)):
-            return {**result, "changed": False}
-        asks = Questions(wave, store.evidence, lambda: services_of(project, wave), utc_now)
+        result = {"wave": wave, "plan_hash": plan.hash, "who": who, "role": role, "made_by": list(made)}
+        if any((person(item.who), item.role) == (person(who), role) for item in given):
+            return {**result, "changed": False, "missing": standing(Rule.of(plan), made, given).missing}
+        asks = Questions(
+            wave, store.evidence, lambda: services_of(project, wave), utc_now, store.journal, lambda: skew_of(store)
+        )
         results = [asks.evaluate(gate) for gate in plan.gates]
         if any(item.verdict != "GO" for item in results):
             raise refuse(wave, results)
         store.approvals.add(wave, plan.hash, who, role, note)
-        store.journal.append(wave, "approval.given", {"plan": plan.hash, "who": who, "role": role, "note": note})
-        return {**result, "changed": True}
-
-
-def _check_person(plan: Plan, who: str, role: str) -> None:
-    if role not in plan.roles:
-        raise BadInput(
-            "CW3023",
-            f"the plan of wave {plan.wave} has no role {role}",
-            state="nothing was approved",
-            next=f"--role one of: {', '.join(plan.roles) or 'none; declare roles in the wave file'}",
-        )
-    named = plan.roles[role]
-    if named not in ("nobody", "", who):
-        raise Refused(
-            "CW3023",
-            f"{who} is not {role} of wave {plan.wave}",
-            cause=f"the plan names {named}",
-            state="nothing was approved",
-            next=f"cutwater wave approve {plan.wave} --as {named!r} --role {role}",
-        )
+        said = {"plan": plan.hash, "who": who, "role": role, "note": note, "entered_by": user_name()}
+        seen = [{"gate": item.gate, "evidence": item.evidence_id, "hash": item.evidence_hash} for item in results]
+        store.journal.append(wave, "approval.given", {**said, "gates": seen})
+        missing = standing(Rule.of(plan), made, store.approvals.of(plan.hash)).missing
+        return {**result, "changed": True, "missing": missing}
 
 
 def objects_of(project: Project, wave: str) -> list[tuple[str, str]]:

@@ -11,18 +11,23 @@ from typing import Any
 
 import psutil
 
-from cutwater.core.clock import Clock, utc_now
+from cutwater.commands.wave import makers
+from cutwater.core.clock import Clock, iso, utc_now
 from cutwater.core.config import Project
 from cutwater.core.errors import CutwaterError
 from cutwater.jobs.wave_state import Heartbeat, current_plan, history_of
 from cutwater.state.records import Lease
 from cutwater.state.store import Store, open_store
 from inventory.model import Snapshot
+from runbooks.settings import load_settings
 from waves import life
-from waves.gates import Questions, ServiceView
+from waves.approvals import Rule, Standing, standing
+from waves.calendars import load_calendars
+from waves.gates import GateResult, Questions, ServiceView, clock_doubt
 from waves.history import History
 from waves.plan import Plan
 from waves.planner import drifted
+from waves.point_of_no_return import ROLLBACK_KINDS, PointOfNoReturn, point_of_no_return, rollback_runs
 
 STALE = timedelta(seconds=10)  # a heartbeat older than this is not news (experience.md: data > 10 s old is STALE)
 
@@ -52,6 +57,14 @@ def services_of(project: Project, wave: str) -> list[ServiceView]:
     """The services as the runner last saw them; [] where none spoke."""
     beat = Heartbeat.read(project, wave)
     return list(beat.services) if beat is not None else []
+
+
+def skew_of(store: Store, clock: Clock = utc_now) -> timedelta | None:
+    """The store's clock minus ours; None where the store does not answer."""
+    try:
+        return store.skew(clock)
+    except CutwaterError:
+        return None
 
 
 def runner_of(store: Store, history: History) -> Runner:
@@ -98,7 +111,14 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
         runner, beat = runner_of(store, history), Heartbeat.read(project, wave)
         now = clock()
         fresh = beat is not None and runner.alive and now - beat.at <= STALE
-        criteria = list(_criteria(project, store, history, plan, runner, beat if fresh else None, clock))
+        skew = skew_of(store, clock)
+        asks = Questions(
+            wave, store.evidence, lambda: beat.services if beat and fresh else (), clock, store.journal, lambda: skew
+        )
+        gates = [asks.evaluate(gate) for gate in plan.gates]
+        criteria = list(_criteria(store, history, plan, runner, beat if fresh else None, gates, skew))
+        point = no_return(project, store, plan)
+        given = standing_of(store, plan)
         open_ones = [item for item in criteria if item.word != "pass"]
         return {
             "wave": wave,
@@ -108,20 +128,30 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
             "attempt": history.attempt,
             "plan_hash": plan.hash,
             "plan_version": store.plans.row(plan.hash).version,
-            "approved": bool(store.approvals.of(plan.hash)),
+            "approved": given.complete,
+            "made_by": list(makers(store, wave, plan.hash)),
+            "approvals": {
+                "asked": Rule.of(plan).approvers,
+                "counted": [{"who": who, "role": role} for who, role in given.counted],
+                "void": [{"who": who, "role": role, "why": why} for who, role, why in given.void],
+                "missing": given.missing,
+            },
             "runner": asdict(runner),
             "heartbeat_at": beat.at if beat is not None else None,
             "doing": beat.doing if beat is not None and fresh else "",
             "waiting": beat.waiting if beat is not None and fresh else "",
             "services": [{**asdict(item), "detail": _texts(item.detail)} for item in beat.services] if beat else [],
             "criteria": [asdict(item) for item in criteria],
+            "gates": [item.as_dict() for item in gates],
+            "clock_skew_ms": None if skew is None else skew // timedelta(milliseconds=1),
             "verdict": "GO" if not open_ones else "NO-GO",
             "not_passed": len(open_ones),
             "error": history.error,
             "objects": [{"step": step, "object": name} for step, name in history.objects()],
-            "next": _next(wave, history, runner, criteria, plan, _missing_roles(store, plan)),
+            "next": _next(wave, history, runner, criteria, plan, given.missing_roles),
             "money": "nothing switched: customers are on the old platform",
             "window": dict(plan.window),
+            "point_of_no_return": point.as_dict() | _countdown(point, store.now()) if point else None,
             "roles": dict(plan.roles),
             "updated_at": history.updated_at,
         }
@@ -134,19 +164,25 @@ def list_waves(project: Project) -> list[dict[str, Any]]:
 
 
 def _criteria(
-    project: Project, store: Store, history: History, plan: Plan, runner: Runner, beat: Heartbeat | None, clock: Clock
+    store: Store,
+    history: History,
+    plan: Plan,
+    runner: Runner,
+    beat: Heartbeat | None,
+    gates: Sequence[GateResult],
+    skew: timedelta | None,
 ) -> Sequence[Criterion]:
     found = [_plan(store, plan)]
     if any(step.kind == "backfill" for step in plan.steps):
         found.append(_backfill(history, plan))
     if any(step.kind in ("stream", "feeds") for step in plan.steps):
         found.append(_streams(history, runner, beat))
-    asks = Questions(plan.wave, store.evidence, lambda: beat.services if beat else (), clock)
-    for gate in plan.gates:
-        result = asks.evaluate(gate)
+    if doubt := clock_doubt(skew):
+        found.append(Criterion("clock", "late", doubt))
+    for result in gates:
         age = f", {result.age_minutes} min old" if result.age_minutes is not None else ""
         text = result.reason or f"{result.value} ({result.evidence}{age})"
-        found.append(Criterion(f"gate {gate.id}", result.word, text))
+        found.append(Criterion(f"gate {result.gate}", result.word, text))
     found.append(_approval(store, plan))
     nobody = [role for role, person in plan.roles.items() if person in ("", "nobody")]
     people = "every role has a person" if plan.roles else "no roles are declared"
@@ -206,18 +242,37 @@ def _streams(history: History, runner: Runner, beat: Heartbeat | None) -> Criter
 
 
 def _approval(store: Store, plan: Plan) -> Criterion:
-    given = {item.role: item.who for item in store.approvals.of(plan.hash)}
-    missing = _missing_roles(store, plan)
-    if missing or not given:
-        return Criterion("approval", "blocked", f"plan {plan.hash[:12]} lacks {', '.join(missing) or 'an approval'}")
-    return Criterion("approval", "pass", ", ".join(f"{who} as {role}" for role, who in sorted(given.items())))
+    given = standing_of(store, plan)
+    void = "".join(f"; {who} as {role} does not count: {why}" for who, role, why in given.void)
+    if not given.complete:
+        return Criterion("approval", "blocked", f"plan {plan.hash[:12]} lacks {given.missing}{void}")
+    said = ", ".join(f"{who} as {role}" for who, role in sorted(given.counted, key=lambda item: item[1]))
+    return Criterion("approval", "pass", said + void)
 
 
-def _missing_roles(store: Store, plan: Plan) -> list[str]:
-    """Roles that have to approve and did not yet."""
-    wanted = next((list(step.params.get("roles", ())) for step in plan.steps if step.kind == "approval"), [])
-    given = {item.role for item in store.approvals.of(plan.hash)}
-    return [role for role in wanted if role not in given]
+def standing_of(store: Store, plan: Plan) -> Standing:
+    """Whose approvals of the plan count, and what is missing."""
+    return standing(Rule.of(plan), makers(store, plan.wave, plan.hash), store.approvals.of(plan.hash))
+
+
+def no_return(project: Project, store: Store, plan: Plan) -> PointOfNoReturn | None:
+    """The wave's point of no return as of now; None without a window. Schemes and margin are those of runbook.yaml."""
+    if not plan.window:
+        return None
+    settings = load_settings(project.files_dir, plan.wave)
+    known = load_calendars(project.files_dir / "calendars")
+    schemes = [known[name] for name in settings.schemes if name in known]
+    runs = rollback_runs(store.journal.records(plan.wave, ROLLBACK_KINDS))
+    return point_of_no_return(plan.window, runs, schemes, timedelta(minutes=settings.margin_minutes))
+
+
+def _countdown(point: PointOfNoReturn, now: datetime) -> dict[str, Any]:
+    left = None if point.latest_start is None else point.latest_start - now
+    return {
+        "now": iso(now),
+        "left_seconds": None if left is None else int(left.total_seconds()),
+        "passed": left is not None and left < timedelta(),
+    }
 
 
 def _next(
@@ -235,7 +290,7 @@ def _next(
         if "fail" in asked.values():  # the same question again has the same answer: somebody has to look first
             return "cutwater reconcile breaks"
         if words.get("approval") != "pass":
-            role = next(iter(missing), "ROLE")
+            role = next(iter(missing), None) or next(iter(plan.roles), "ROLE")
             return f"cutwater wave approve {wave} --as PERSON --role {role} --plan {plan.hash[:12]}"
         return f"cutwater wave run {wave} --to ready"
     if runner.alive and history.state in life.BEFORE_CUTOVER and history.state != life.READY:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 
 from cutwater.core.clock import Clock, utc_now
@@ -36,6 +36,19 @@ class Store:
         """The store's clock."""
         with self.database.read() as connection:
             return self.database.now(connection)
+
+    def skew(self, clock: Clock = utc_now) -> timedelta:
+        """The store's clock minus `clock`, as far as the time of asking does not explain it; zero where they agree.
+
+        The last record counts as well: one that was written in the future tells of a clock that was set back.
+        """
+        before = clock()
+        with self.database.read() as connection:
+            now = self.database.now(connection)
+        last = self.journal.records(last=1)
+        after = clock()
+        ahead = max([now, *(item.at for item in last)]) - after
+        return ahead if ahead > timedelta() else min(timedelta(), now - before)
 
     def verify(self, anchor: tuple[int, str] | None = None) -> list[Problem]:
         """The journal's chain, then the evidence against it."""
