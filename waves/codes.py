@@ -29,6 +29,8 @@ CODES: dict[str, str] = {
     "CW3024": "The name that was typed is not the wave's. Nothing was done.",
     "CW3025": "What accepts writes after the switch does not fit the wave's assets: `feeds` needs a feed, `readers` and `store` need a table or an operation.",
     "CW3026": "The same live runner is asked for what it cannot do now; the message says what it waits for.",
+    "CW3041": "It is not the planned window. A cutover at another time needs a person's word: --outside-window REASON --as WHO; it goes into the journal.",
+    "CW3042": "A decision needs the name of who takes it: --as WHO.",
     "CW3040": "The plan ends with its dual run. Add a cutover section to the wave file and plan again.",
     "CW3027": "A database (the source, or the one that holds the lake's catalog) closed the connection or did not answer. The runner tries again; `cutwater doctor` names the system.",
     "CW3050": "Who planned a wave cannot approve it: the checker is another person than the maker. Names are compared without case and blanks.",

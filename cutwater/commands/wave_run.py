@@ -88,12 +88,27 @@ def resume(project: Project, wave: str, to: str = "", detach: bool = False, foll
         current_plan(store, history)
         life.check_verb(wave, "resume", history.state)
         runner = runner_of(store, history)
-        target = to or str(history.last_run.get("to") or "dual-run")
+        target = life.target_of(history.state, to or str(history.last_run.get("to") or "dual-run"))
         if runner.alive:
             if history.condition == life.FAILED:
                 return _asked(project, store, history, runner, target, follower)
             return _ran(project, history, runner.run, runner.pid, target, attached=False, changed=False, alive=True)
         return _started(project, store, history, target, detach, follower)
+
+
+def carry(
+    project: Project,
+    store: Store,
+    history: History,
+    runner: Runner,
+    to: str,
+    detach: bool = False,
+    follower: Follower | None = None,
+) -> Ran:
+    """To a target that has a verb of its own (`life.VERB_OF`): by the live runner, or by a new one."""
+    if runner.alive:
+        return _asked(project, store, history, runner, to, follower)
+    return _started(project, store, history, to, detach, follower)
 
 
 def pause(project: Project, wave: str) -> dict[str, Any]:

@@ -193,6 +193,8 @@ def _live(engine: Engine, to: str) -> int:
             raise
         except CutwaterError as error:  # recorded as the wave's condition; what still runs goes on
             code = error.exit_code
+            if not engine.history.condition:  # the way back was gone: the wave is well, the cutover is not
+                engine.append("run.refused", {"error": plain(error.as_dict())})
             engine.watch("run.failed", {"code": error.code, "what": error.what})
         if engine.pool.lanes:
             engine.serve()
@@ -220,7 +222,7 @@ def main(argv: Sequence[str] | None = None, wiring: Any = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cutwater.jobs.runner")
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--wave", required=True)
-    parser.add_argument("--to", default="dual-run", choices=list(life.TARGETS))
+    parser.add_argument("--to", default="dual-run", choices=list(life.RUNNER_TARGETS))
     parser.add_argument("--run", default="")
     words = parser.parse_args(argv)
     try:

@@ -16,6 +16,7 @@ from cutwater.cli.main import main
 from cutwater.commands import reconcile as command
 from cutwater.core.config import Project, load_project
 from cutwater.core.errors import BadInput
+from cutwater.jobs import reconciling
 from cutwater.state.store import Store, open_store
 
 HARM = {"harmed": lambda rows: rows[1:], "whole": lambda rows: rows}
@@ -95,12 +96,14 @@ def test_run_ends_with_the_verdict_and_its_exit_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, target = sides(HARM[state])
-    monkeypatch.setattr(command, "_wired", lambda *_: command.Sides(source, target, StaticPinner(), Feeds().view))
+    monkeypatch.setattr(reconciling, "_wired", lambda *_: command.Sides(source, target, StaticPinner(), Feeds().view))
     with pytest.raises(SystemExit) as ended:
         main(["reconcile", "run", "W01", "--project", str(project.root)])
     assert ended.value.code == code
     assert "Planted" in capsys.readouterr().out
-    monkeypatch.setattr(command, "_wired", lambda *_: command.Sides(source, target, StaticPinner(None), Feeds().view))
+    monkeypatch.setattr(
+        reconciling, "_wired", lambda *_: command.Sides(source, target, StaticPinner(None), Feeds().view)
+    )
     with pytest.raises(SystemExit) as ended:
         main(["reconcile", "run", "W01", "--project", str(project.root)])
     assert ended.value.code == (7 if state == "whole" else 3)  # an open break stays open while nothing can be looked at
