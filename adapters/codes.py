@@ -1,4 +1,4 @@
-"""Error codes of the adapters: 31xx the hand-over from PostgreSQL, 32xx the lake, 33xx the feeds."""
+"""Error codes of the adapters: 31xx the hand-over from PostgreSQL, 32xx the lake, 33xx the feeds, 36xx the route."""
 
 from __future__ import annotations
 
@@ -57,4 +57,13 @@ CODES: dict[str, str] = {
     "CW3308": "Kafka does not deliver. The tap goes on when it does.",
     "CW3309": "A later runner has written to the event store: this one wrote nothing.",
     "CW3310": "The lake cannot be read or written by the feed tap; the cause line says why.",
+    "CW3410": "The legacy outbox still holds events that were not published; the engine asks again by itself.",
+    "CW3411": "A change was committed behind the fence: somebody writes through it. The way back begins by itself; find out who.",
+    "CW3601": "The route of the wave was set by a later runner, or stands at a later epoch: this runner is out of date and changed nothing. `cutwater wave status` names who is at work.",
+    "CW3602": "Two set the route of a wave at the same time, and the other's stands. Both sides refuse what carries the lost epoch. Look for the other runner.",
+    "CW3603": "The route's parameter does not hold a route. The gateway refuses payments until it does: restore the value from the parameter's history.",
+    "CW3604": "SSM does not answer, or refuses. The route is read again before anything else is done; run the same command.",
+    "CW3605": "boto3 is not installed, so SSM cannot be asked.",
+    "CW3606": "A route goes to legacy, dark or tobe; the plan asked for something else. Nothing was written.",
+    "CW3607": "The route is written, and the gateway has not taken it yet. It is asked again by itself; until then both sides refuse what carries the older epoch.",
 }

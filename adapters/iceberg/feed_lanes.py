@@ -90,3 +90,27 @@ class FeedCaughtUp:
 
     def describe(self, args: Mapping[str, Any]) -> str:
         return f"take in everything that {args['feed']} holds now"
+
+
+class FeedsDrained:
+    """`feeds.drained` {feeds}: by a look that began after the fence, nothing of these feeds is left outside the lake."""
+
+    def __init__(self, shared: Callable[[], SharedTap]) -> None:
+        self.shared = shared
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        shared, feeds = self.shared(), [str(feed) for feed in args["feeds"]]
+        with shared.lock:  # no poll is under way: the next one begins now
+            shared.poll(shared.polls, fence)
+            left = {feed: shared.behind(feed) for feed in feeds}
+        late = {feed: behind for feed, behind in left.items() if behind}
+        if late:
+            told = ", ".join(f"{feed} {'unknown' if behind < 0 else behind}" for feed, behind in late.items())
+            raise Waiting("CW3301", f"{len(late)} feeds still catch up", cause=f"messages behind: {told}")
+        return {"feeds": len(feeds), "behind": 0}
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        return None  # a question: asked again
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"take in everything that {len(args['feeds'])} feeds hold"

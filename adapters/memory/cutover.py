@@ -137,7 +137,7 @@ DO: dict[str, Deed] = {
     "fence.prove": _prove,
     "fence.lift": _lift,
     "stream.drain": lambda w, a: {"changes_after": 0},
-    "feed.drained": lambda w, a: {"feed": a["feed"]},
+    "feeds.drained": lambda w, a: {"feeds": len(a["feeds"])},
     "reconcile.final": lambda w, a: {"verdict": "PASS"},
     "reconcile.back": _back,
     "store.keys": _keys,

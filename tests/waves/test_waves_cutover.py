@@ -133,7 +133,7 @@ IN_THE_DARK = [
     "fence.raise",
     "fence.prove",
     "stream.drain",
-    "feed.drained",
+    "feeds.drained",
     "reconcile.final",
     "store.keys",
     "sequences.raise",

@@ -13,22 +13,14 @@ class Drain(Step):
 
     def start(self, ctx: StepContext) -> Flow:
         fence = ctx.outcome("fence/raise") or {}
-        marker = str(fence.get("marker", ""))
-        channels = [
-            Effect(
-                ctx.effect_id("stream"),
-                "stream.drain",
-                {"marker": marker},
-                "apply the change stream up to the fence, and see that nothing follows",
+        point = {"marker": str(fence.get("marker", "")), "lsn": str(fence.get("lsn", ""))}
+        channels = []
+        if ctx.plan.mappings:
+            title = "apply the change stream up to the fence, and see that nothing follows"
+            channels.append(Effect(ctx.effect_id("stream"), "stream.drain", point, title))
+        if feeds := [str(feed) for feed in ctx.spec.params.get("feeds", ())]:
+            args = {"feeds": feeds, "marker": point["marker"]}
+            channels.append(
+                Effect(ctx.effect_id("feeds"), "feeds.drained", args, f"take in all that {len(feeds)} feeds hold")
             )
-        ]
-        channels += [
-            Effect(
-                ctx.effect_id("feed", str(feed)),
-                "feed.drained",
-                {"feed": str(feed), "marker": marker},
-                f"take in all that {feed} holds",
-            )
-            for feed in ctx.spec.params.get("feeds", ())
-        ]
         yield channels
