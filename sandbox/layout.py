@@ -19,6 +19,8 @@ from cutwater.core.errors import Unavailable
 HOST = "127.0.0.1"
 LOWEST_PORT, HIGHEST_PORT = 18000, 31999
 AWS_REGION = "eu-west-2"
+LEGACY, TOBE = "postgres", "tobe-postgres"  # the two PostgreSQL servers
+_ROLES = ("postgres", "payhub_owner", "lake", "tobe_owner")
 _guard = threading.RLock()  # one thread per server: what is made at first use is made once
 
 
@@ -53,6 +55,15 @@ class Layout:
         return self.logs / "api-access.jsonl"
 
     @property
+    def tobe_access_log(self) -> Path:
+        return self.logs / "tobe-access.jsonl"
+
+    @property
+    def seen_route(self) -> Path:
+        """The routes that the gateway acted on last: its own memory over a restart, and that of moto (sandbox.aws)."""
+        return self.data / "gateway" / "routes.json"
+
+    @property
     def endpoints(self) -> Path:
         return self.home / "endpoints.json"
 
@@ -75,18 +86,22 @@ class Layout:
         for folder in (*folders, self.drop / "pain001", self.drop / "bacs", self.swift / "in", self.swift / "out"):
             folder.mkdir(parents=True, exist_ok=True)
         self.access_log.touch(exist_ok=True)
+        self.tobe_access_log.touch(exist_ok=True)
         self.passwords()
 
     def passwords(self) -> dict[str, str]:
-        """Role -> password, made at first use: postgres (superuser), payhub_owner, lake; and Kafka's cluster id."""
+        """Role -> password, made at first use: postgres (superuser of both servers), payhub_owner, lake, tobe_owner; and
+        Kafka's cluster id."""
         path = self.home / "secrets.json"
         with _guard:
-            if not path.exists():
-                made = {name: secrets.token_hex(16) for name in ("postgres", "payhub_owner", "lake")}
+            found: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+            made = {name: secrets.token_hex(16) for name in _ROLES if name not in found}
+            if "kafka_cluster_id" not in found:
                 # 16 bytes; a leading dash would look like an option
                 made["kafka_cluster_id"] = "C" + secrets.token_urlsafe(16)[1:]
-                write_private(path, made)
-            found: dict[str, str] = json.loads(path.read_text("utf-8"))
+            if made:
+                found |= made
+                write_private(path, found)
             return found
 
     def ports(self) -> dict[str, int]:
@@ -137,9 +152,9 @@ def write_private(path: Path, document: object) -> None:
     os.replace(temporary, path)
 
 
-def dsn(layout: Layout, role: str, database: str) -> str:
+def dsn(layout: Layout, role: str, database: str, server: str = LEGACY) -> str:
     """A libpq URL with the password in it: never print it."""
-    return f"postgresql://{role}:{layout.passwords()[role]}@{HOST}:{layout.ports()['postgres']}/{database}"
+    return f"postgresql://{role}:{layout.passwords()[role]}@{HOST}:{layout.ports()[server]}/{database}"
 
 
 def write_endpoints(layout: Layout, java_home: str, spark_jars: list[str]) -> None:
@@ -158,8 +173,13 @@ def write_endpoints(layout: Layout, java_home: str, spark_jars: list[str]) -> No
             "api_access_log": str(layout.access_log),
             "drop_dir": str(layout.drop),
             "swift_dir": str(layout.swift),
+            "store_dsn": dsn(layout, "tobe_owner", "tobe", TOBE),
+            "tobe_api_url": f"http://{HOST}:{ports['tobe-api']}",
+            "gateway_url": f"http://{HOST}:{ports['gateway']}",
             "private": {
                 "admin_dsn": dsn(layout, "postgres", "postgres"),
+                "store_admin_dsn": dsn(layout, "postgres", "tobe", TOBE),
+                "tobe_access_log": str(layout.tobe_access_log),
                 "java_home": java_home,
                 "spark_jars": spark_jars,
                 "aws_region": AWS_REGION,

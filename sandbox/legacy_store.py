@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from cutwater.core.clock import iso, utc_now
+from sandbox.epoch import PAST_THE_GATEWAY, Ticket, check
 from sandbox.estate.model import TOPIC_INITIATED, TOPIC_STATUS, initiated_id, status_id
 
 CONNECTIONS = 8
@@ -124,6 +125,8 @@ def _amount(value: object) -> Decimal:
 class Store:
     """The database behind the API. `dsn` is asked at every new connection: the port may be another after a restart."""
 
+    application = "payhub-api"
+
     def __init__(self, dsn: Callable[[], str]) -> None:
         self.dsn = dsn
         self.idle: queue.LifoQueue[psycopg.Connection[_Row]] = queue.LifoQueue()
@@ -158,7 +161,7 @@ class Store:
                 connection.close()
                 continue
             return connection
-        return psycopg.connect(self.dsn(), row_factory=dict_row, connect_timeout=3, application_name="payhub-api")
+        return psycopg.connect(self.dsn(), row_factory=dict_row, connect_timeout=3, application_name=self.application)
 
     def ping(self) -> None:
         with self.connection() as connection:
@@ -174,23 +177,25 @@ class Store:
                 raise Missing(f"no payment has the UETR {uetr}")
             history = connection.execute(_HISTORY, [found["payment_id"]]).fetchall()
         version = history[-1]["seq"] if history else 0
-        return {**_plain(found), "version": version, "history": [_plain(row) for row in history]}
+        return {**plain_row(found), "version": version, "history": [plain_row(row) for row in history]}
 
     def payments(self, after: int, limit: int) -> list[_Row]:
         with self.connection() as connection:
-            return [_plain(row) for row in connection.execute(_LIST, [after, limit])]
+            return [plain_row(row) for row in connection.execute(_LIST, [after, limit])]
 
     def statements(self, account_id: int, limit: int) -> list[_Row]:
         """The newest first; raises Missing where there is no such account."""
         with self.connection() as connection:
             if not connection.execute("SELECT FROM payhub.account WHERE account_id = %s", [account_id]).fetchall():
                 raise Missing(f"no account {account_id}")
-            return [_plain(row) for row in connection.execute(_STATEMENTS, [account_id, limit])]
+            return [plain_row(row) for row in connection.execute(_STATEMENTS, [account_id, limit])]
 
-    def create(self, payment: NewPayment) -> tuple[_Row, bool]:
+    def create(self, payment: NewPayment, shown: Ticket = PAST_THE_GATEWAY) -> tuple[_Row, bool]:
         """Payment, status RCVD and the two events of it in the outbox, in one transaction. A repeated call returns what the
-        first one made (False); raises Conflict where the content differs, Invalid for an unknown account."""
+        first one made (False); raises Conflict where the content differs, Invalid for an unknown account, Fenced or Stale
+        where this side takes no payments or others (sandbox.epoch)."""
         with self.connection() as connection:
+            check(connection, shown)
             accounts = self._accounts(connection, payment)
             row = self._row(connection, payment, accounts)
             if connection.execute(_INSERT, row).rowcount:
@@ -267,12 +272,12 @@ class Store:
             )
 
 
-def _plain(row: _Row) -> _Row:
+def plain_row(row: _Row) -> _Row:
     """A row as JSON tells it: decimals, dates, times and UUIDs as text."""
-    return {name: _cell(value) for name, value in row.items()}
+    return {name: plain(value) for name, value in row.items()}
 
 
-def _cell(value: object) -> object:
+def plain(value: object) -> object:
     if isinstance(value, datetime):
         return iso(value.astimezone(UTC))
     if isinstance(value, Decimal | date | uuid.UUID):

@@ -1,4 +1,4 @@
-"""PostgreSQL 18 with logical WAL, from the binaries of a wheel.
+"""PostgreSQL 18 with logical WAL, from the binaries of a wheel: the legacy server and the To-Be store's.
 
 Where its program and its data stand, and as whom it runs where we are root, is sandbox.postgres_home.
 """
@@ -10,13 +10,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cutwater.core.errors import Unavailable
-from sandbox.layout import HOST, Layout, dsn
+from sandbox.layout import HOST, LEGACY, Layout, dsn
 from sandbox.postgres_home import account_to_run_as, binaries_for, data_dir
 from sandbox.processes import stop, working_in
 from sandbox.specs import Launch
+
+if TYPE_CHECKING:
+    import psycopg
 
 _SETTINGS = {
     "listen_addresses": HOST,
@@ -37,19 +43,39 @@ _SETTINGS = {
 _HBA = "host all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n"
 
 
-class Postgres:
-    """The legacy database `payhub` and the Iceberg catalog's database `lake`, on one server."""
+@dataclass(frozen=True)
+class Database:
+    """A database and the role that owns it. script: SQL that its owner runs at every start; safe to repeat."""
 
-    name = "postgres"
+    name: str
+    owner: str
+    options: str = "LOGIN"
+    script: Path | None = None
+
+
+class Postgres:
+    """One server. The first one holds the legacy database `payhub` and the Iceberg catalog's database `lake`."""
+
     stop_signal = signal.SIGINT  # "fast": sessions are ended, the WAL is flushed
+
+    def __init__(
+        self,
+        name: str = LEGACY,
+        databases: Sequence[Database] = (
+            Database("payhub", "payhub_owner", "LOGIN REPLICATION"),
+            Database("lake", "lake"),
+        ),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name, self.databases, self.settings = name, databases, {**_SETTINGS, **(settings or {})}
 
     def prepare(self, layout: Layout) -> Launch:
         account = account_to_run_as()
-        data, binaries = data_dir(layout), binaries_for(account)
-        port = layout.port("postgres")
+        data, binaries = data_dir(layout, self.name), binaries_for(account)
+        port = layout.port(self.name)
         if not (data / "PG_VERSION").exists():
             _initialise(layout, data, binaries, account)
-        settings = {**_SETTINGS, "port": str(port)}
+        settings = {**self.settings, "port": str(port)}
         (data / "cutwater.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in settings.items()))
         (data / "pg_hba.conf").write_text(_HBA)
         _clear(data)
@@ -60,39 +86,40 @@ class Postgres:
         import psycopg
 
         try:
-            with psycopg.connect(dsn(layout, "postgres", "postgres"), connect_timeout=2) as connection:
+            with psycopg.connect(dsn(layout, "postgres", "postgres", self.name), connect_timeout=2) as connection:
                 connection.execute("SELECT 1")
         except psycopg.Error as error:
             return str(error).strip().splitlines()[-1]
         return ""
 
     def settle(self, layout: Layout) -> None:
-        """Roles payhub_owner (LOGIN REPLICATION) and lake, and a database for each. pg_monitor is what a migration's
-        role has on managed PostgreSQL too: without it the transactions that block a slot cannot be named."""
+        """The roles, a database for each, and the databases' own scripts. pg_monitor is what a migration's role has on
+        managed PostgreSQL too: without it the transactions that block a slot cannot be named."""
         import psycopg
 
         try:
-            self._make_roles(layout)
+            with psycopg.connect(dsn(layout, "postgres", "postgres", self.name), autocommit=True) as connection:
+                for database in self.databases:
+                    _make(connection, database, layout.passwords()[database.owner])
+            for database in self.databases:
+                if database.script is not None:
+                    with psycopg.connect(dsn(layout, database.owner, database.name, self.name)) as connection:
+                        connection.execute(database.script.read_bytes())
         except psycopg.Error as error:
             raise Unavailable("CW1110", "PostgreSQL's roles could not be made", cause=str(error)) from error
 
-    def _make_roles(self, layout: Layout) -> None:
-        import psycopg
-        from psycopg import sql
 
-        with psycopg.connect(dsn(layout, "postgres", "postgres"), autocommit=True) as connection:
-            for role, options, database in (("payhub_owner", "LOGIN REPLICATION", "payhub"), ("lake", "LOGIN", "lake")):
-                if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchall():
-                    connection.execute(
-                        sql.SQL("CREATE ROLE {} " + options + " PASSWORD {}").format(
-                            sql.Identifier(role), sql.Literal(layout.passwords()[role])
-                        )
-                    )
-                    connection.execute(sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier(role)))
-                if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchall():
-                    connection.execute(
-                        sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(role))
-                    )
+def _make(connection: psycopg.Connection[tuple[Any, ...]], database: Database, password: str) -> None:
+    from psycopg import sql
+
+    role = sql.Identifier(database.owner)
+    if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [database.owner]).fetchall():
+        connection.execute(
+            sql.SQL("CREATE ROLE {} " + database.options + " PASSWORD {}").format(role, sql.Literal(password))
+        )
+        connection.execute(sql.SQL("GRANT pg_monitor TO {}").format(role))
+    if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [database.name]).fetchall():
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database.name), role))
 
 
 def _initialise(layout: Layout, data: Path, binaries: Path, account: tuple[int, int] | None) -> None:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cutwater.core.errors import CutwaterError, Unavailable
-from sandbox.layout import Layout
+from sandbox.layout import LEGACY, TOBE, Layout
 from sandbox.processes import working_in
 
 SHARED = Path("/var/lib/cutwater")
@@ -38,17 +38,17 @@ def account_to_run_as() -> tuple[int, int] | None:
     return found.pw_uid, found.pw_gid
 
 
-def data_dir(layout: Layout) -> Path:
-    """The data's folder (its parent exists). Chosen once and kept, whatever happens to permissions later."""
-    choice = layout.home / "postgres-data"
+def data_dir(layout: Layout, server: str = LEGACY) -> Path:
+    """A server's data folder (its parent exists). Chosen once and kept, whatever happens to permissions later."""
+    choice = layout.home / f"{server}-data"
     if choice.exists():
         return Path(choice.read_text("utf-8"))
-    inside = layout.data / "postgres"
+    inside = layout.data / server
     if os.geteuid() != 0 or passable(layout.data):
         chosen = inside
     else:
         digest = hashlib.sha256(str(layout.home).encode()).hexdigest()[:8]
-        chosen = SHARED / "sandboxes" / f"{layout.home.name}-{digest}" / "postgres"
+        chosen = SHARED / "sandboxes" / f"{layout.home.name}-{digest}" / server
         _open_to_all(chosen.parent)
         (chosen.parent / "origin").write_text(str(layout.home), "utf-8")
     choice.write_text(str(chosen), "utf-8")
@@ -57,11 +57,17 @@ def data_dir(layout: Layout) -> Path:
 
 def delete_data(layout: Layout) -> None:
     """Removes the data wherever it stands, and what sandboxes left whose own folder was removed by hand."""
-    shutil.rmtree(data_dir(layout), ignore_errors=True)
+    for server in (LEGACY, TOBE):
+        shutil.rmtree(data_dir(layout, server), ignore_errors=True)
     for origin in (SHARED / "sandboxes").glob("*/origin"):
         home = Path(origin.read_text("utf-8"))
-        if home == layout.home or (not home.exists() and not working_in(origin.parent / "postgres", "postgres")):
+        if home == layout.home or (not home.exists() and not _at_work(origin.parent)):
             shutil.rmtree(origin.parent, ignore_errors=True)
+
+
+def _at_work(folder: Path) -> bool:
+    """Whether a server still works on data of this sandbox."""
+    return any(working_in(folder / server, "postgres") for server in (LEGACY, TOBE))
 
 
 def passable(folder: Path) -> bool:

@@ -20,7 +20,7 @@ from cutwater.core.config import Project
 from cutwater.core.errors import LeaseHeld, Unavailable
 from cutwater.core.progress import Progress, Silent
 from sandbox import jars
-from sandbox.layout import Layout
+from sandbox.layout import LEGACY, TOBE, Layout
 from sandbox.processes import MARK, SERVER_MARK, Identity, recorded, stop, stray, working_in
 from sandbox.specs import ServerSpec, specs
 from sandbox.supervisor import NAME as SUPERVISOR
@@ -223,7 +223,7 @@ def _await_ready(project: Project, layout: Layout, report: Progress) -> None:
         for server in told:
             if server.state == "ready" and server.name not in said:
                 said.add(server.name)
-                report.say(f"  {server.name:<9} ready in {server.seconds:.1f} s on port {server.port}")
+                report.say(f"  {server.name:<13} ready in {server.seconds:.1f} s on port {server.port}")
         failed = [server for server in told if server.state == "failed"]
         if failed:
             raise _not_ready(layout, failed[0])
@@ -286,7 +286,8 @@ def _stop_all(layout: Layout) -> list[int]:
     layout.pid_file(SUPERVISOR).unlink(missing_ok=True)
     from sandbox.postgres_home import data_dir
 
-    for one in (*stray(layout.home), *working_in(data_dir(layout), "postgres")):
+    orphans = [one for server in (LEGACY, TOBE) for one in working_in(data_dir(layout, server), "postgres")]
+    for one in (*stray(layout.home), *orphans):
         left += stop(one, signal.SIGTERM, 5)
     return left
 

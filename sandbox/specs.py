@@ -40,9 +40,11 @@ class ServerSpec(Protocol):
 def specs() -> list[ServerSpec]:
     """The servers, in the order in which they are listed."""
     from sandbox.aws import Aws
+    from sandbox.gateway import Gateway
     from sandbox.kafka import Kafka
     from sandbox.legacy import LegacyApi
     from sandbox.postgres import Postgres
     from sandbox.registry import Registry
+    from sandbox.tobe import TobeApi, tobe_postgres
 
-    return [Postgres(), Kafka(), Registry(), Aws(), LegacyApi()]
+    return [Postgres(), Kafka(), Registry(), Aws(), LegacyApi(), tobe_postgres(), TobeApi(), Gateway()]

@@ -13,6 +13,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from urllib.parse import quote
 
 from cutwater.core.errors import BadInput, Unavailable
 
@@ -37,6 +38,9 @@ class Endpoints:
     api_access_log: str = ""
     drop_dir: str = ""
     swift_dir: str = ""
+    store_dsn: str = ""  # the To-Be operational database of a wave that accepts writes in a store
+    tobe_api_url: str = ""
+    gateway_url: str = ""
 
     def __repr__(self) -> str:
         return "Endpoints(...)"
@@ -75,8 +79,16 @@ class Project:
 
     def endpoints(self) -> Endpoints:
         """The outside systems' addresses; raises Unavailable where the sandbox is not up, BadInput where one is wrong."""
-        if self.endpoints_from != "sandbox":
-            return Endpoints(**{name: _resolve(value, name) for name, value in self.configured.items()})
+        if self.endpoints_from == "sandbox":
+            return Endpoints(**self._of_sandbox())
+        found = {name: _resolve(value, name) for name, value in self.configured.items()}
+        borrowed = [name for name, value in found.items() if value == "sandbox"]
+        if borrowed:  # one system of the sandbox beside systems of one's own, e.g. the lake's catalog
+            known = self._of_sandbox()
+            found.update({name: known.get(name, "") for name in borrowed})
+        return Endpoints(**found)
+
+    def _of_sandbox(self) -> dict[str, str]:
         try:
             document = json.loads(self.endpoints_file.read_text("utf-8"))
         except FileNotFoundError:
@@ -87,7 +99,7 @@ class Project:
                 next="cutwater sandbox up",
             ) from None
         known = {item.name for item in fields(Endpoints)}
-        return Endpoints(**{key: str(value) for key, value in document.items() if key in known})
+        return {key: str(value) for key, value in document.items() if key in known}
 
 
 def data_home() -> Path:
@@ -172,6 +184,8 @@ def _check(path: Path, document: dict[str, object]) -> None:
 
 
 def _resolve(value: str, name: str) -> str:
+    """With its references replaced; within a DSN, which is a URL, a password may hold any character as it is."""
+
     def of(match: re.Match[str]) -> str:
         found = os.environ.get(match[1])
         if found is None:
@@ -181,6 +195,6 @@ def _resolve(value: str, name: str) -> str:
                 cause=f"{name} in {CONFIG_NAME} refers to it",
                 next=f"export {match[1]}=...",
             )
-        return found
+        return quote(found, safe="") if name.endswith("_dsn") and match[0] != value else found
 
     return _REFERENCE.sub(of, value)

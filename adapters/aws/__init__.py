@@ -1,0 +1,1 @@
+"""AWS: the route of a wave in the parameter store."""
