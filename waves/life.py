@@ -98,6 +98,15 @@ def check_verb(wave: str, verb: str, state: str) -> None:
     )
 
 
+def money(state: str) -> str:
+    """Where customers are, in the words of every stop message and status."""
+    if state in (CUTTING_OVER, ROLLING_BACK):
+        return "the route is dark or about to be: payments wait, none is lost"
+    if state in (CUT_OVER, COMPLETED):
+        return "switched: customers are on the new platform"
+    return "nothing switched: customers are on the old platform"
+
+
 def target_of(state: str, aimed: str) -> str:
     """What a resumed run aims at: the state decides where a cutover or a rollback was begun."""
     if state == ROLLING_BACK:
@@ -117,4 +126,6 @@ def next_command(wave: str, state: str) -> str:
         return f"cutwater reconcile run {wave}"
     if state in (CUTTING_OVER, ROLLING_BACK):
         return f"cutwater wave resume {wave}"
+    if state == CUT_OVER:
+        return f"cutwater wave complete {wave} --yes {wave} (or rollback {wave})"
     return f"cutwater wave status {wave}"

@@ -248,7 +248,7 @@ def _died(history: History, process: subprocess.Popen[bytes] | None = None, log:
         f"the runner of wave {history.wave} ended without a word",
         cause=f"exit code {code}: {redact(lines[-1])}" if lines else f"exit code {code}" if code is not None else "",
         state=f"{history.wave} is {history.state or 'not planned'}; what was done is in the journal",
-        money="nothing switched: customers are on the old platform",
+        money=life.money(history.state),
         next=f"{'see ' + str(log) + ', then ' if log else ''}cutwater wave resume {history.wave}",
     )
 

@@ -149,7 +149,7 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
             "error": history.error,
             "objects": [{"step": step, "object": name} for step, name in history.objects()],
             "next": _next(wave, history, runner, criteria, plan, given.missing_roles),
-            "money": "nothing switched: customers are on the old platform",
+            "money": life.money(history.state),
             "window": dict(plan.window),
             "point_of_no_return": point.as_dict() | _countdown(point, store.now()) if point else None,
             "roles": dict(plan.roles),
@@ -295,6 +295,8 @@ def _next(
         return f"cutwater wave run {wave} --to ready"
     if runner.alive and history.state in life.BEFORE_CUTOVER and history.state != life.READY:
         return f"cutwater wave status {wave}"
+    if history.state == life.READY and any(step.kind == "open" for step in plan.steps):
+        return f"cutwater wave cutover {wave}"
     return life.next_command(wave, history.state)
 
 

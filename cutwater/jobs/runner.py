@@ -28,6 +28,7 @@ from cutwater.core.config import Project, load_project
 from cutwater.core.errors import CutwaterError, Exit, LeaseHeld, Unavailable
 from cutwater.core.ids import new_id
 from cutwater.core.redaction import redact
+from cutwater.jobs import cutover_actions
 from cutwater.jobs.wave_state import Heartbeat, current_plan, history_of, put_row, runs_dir
 from cutwater.state.records import Lease
 from cutwater.state.store import Store, open_store
@@ -150,7 +151,7 @@ def run_wave(
         engine = Engine(
             store,
             plan,
-            wiring.actions(project, plan),
+            {**cutover_actions.actions(project), **wiring.actions(project, plan)},
             lambda names: wiring.services(project, plan, names),
             fence,
             machine,

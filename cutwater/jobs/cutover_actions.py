@@ -1,0 +1,49 @@
+"""What the runner itself can do at a cutover, beside the adapters: reconcile at the fence point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cutwater.core.config import Project
+from cutwater.core.errors import Refused
+from cutwater.jobs import reconciling
+from cutwater.state.store import open_store
+from waves.ports import Action, Fence, Outcome
+
+
+class FinalReconciliation:
+    """`reconcile.final` {wave, marker}: both sides stand still, and are compared as always, with planted faults.
+
+    Raises Refused (CW3043) for anything but PASS: the way back begins. The evidence is kept as that of any other run.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        wave = str(args["wave"])
+        with open_store(self.project.state_url) as store:
+            ran = reconciling.run(self.project, wave, store)
+        body = ran.body
+        if body["verdict"] != "PASS":
+            raise Refused(
+                "CW3043",
+                f"the reconciliation at the fence point says {body['verdict']}",
+                cause=f"run {body['run']}: {body['open_breaks']} open breaks",
+                state="the route has not moved; both sides are as they were compared",
+                money="customers are told to come back; the way back begins by itself",
+                next=f"cutwater reconcile breaks --wave {wave}",
+            )
+        return {"run": body["run"], "verdict": "PASS", "as_of": body["as_of"], "sha256": ran.sha256}
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        return None  # a question: asked again
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return "compare both sides at the fence point; anything but PASS begins the way back"
+
+
+def actions(project: Project) -> dict[str, Action]:
+    """By the names that the steps use."""
+    return {"reconcile.final": FinalReconciliation(project)}
