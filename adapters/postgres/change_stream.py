@@ -36,15 +36,16 @@ SELECT lsn::text, xid::text, data FROM pg_logical_slot_peek_binary_changes(%s, N
 """
 
 
-def write_marker(db: Connection, text: str) -> None:
-    """A marker in the WAL, flushed: decoding reads no further than what is flushed.
+def write_marker(db: Connection, text: str) -> str:
+    """A marker in the WAL, flushed: decoding reads no further than what is flushed. Out: its LSN.
 
     PostgreSQL 17 can flush a message outside any transaction; before, a transaction of its own does it.
     """
     if db.info.server_version >= 170000:
-        db.execute("SELECT pg_logical_emit_message(false, %s, %s, true)", (PREFIX, text))
+        found = db.execute("SELECT pg_logical_emit_message(false, %s, %s, true)::text", (PREFIX, text)).fetchone()
     else:
-        db.execute("SELECT pg_logical_emit_message(true, %s, %s)", (PREFIX, text))
+        found = db.execute("SELECT pg_logical_emit_message(true, %s, %s)::text", (PREFIX, text)).fetchone()
+    return str(found[0]) if found else ""
 
 
 class ChangeStream:
