@@ -9,6 +9,7 @@ from waves_bench import ESTATE, WAVE, Bench
 
 from cutwater.core.errors import CutwaterError, LeaseHeld, Refused, Unavailable
 from waves import life
+from waves.dark import KINDS, dark_windows
 from waves.gates import NoGo
 from waves.history import History
 from waves.plan import Plan
@@ -219,3 +220,17 @@ def test_a_plan_without_a_cutover_section_ends_with_its_dual_run() -> None:
 def test_every_step_of_the_cutover_is_in_the_plan(plan: Plan) -> None:
     assert [step.kind for step in plan.steps][-8:] == [*CUTOVER_KINDS, "retire"]
     assert plan.steps[-1].reversible is False
+
+
+def test_the_dark_windows_are_measured_from_the_journal(plan: Plan) -> None:
+    bench = Bench(plan)
+    tour(bench)
+    found = dark_windows(bench.store.journal.records("W01", KINDS))
+    assert [item.side for item in found] == ["tobe", "legacy", "tobe"]
+    assert all(item.milliseconds is not None and item.milliseconds > 0 for item in found)
+    half = Bench(plan)
+    to_ready(half)
+    half.world.faults["fence.raise"] = [LeaseHeld("CW3199", "a later runner is at work")]
+    with pytest.raises(LeaseHeld):
+        go(half, life.CUT)
+    assert dark_windows(half.store.journal.records("W01", KINDS))[-1].milliseconds is None
