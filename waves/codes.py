@@ -38,4 +38,6 @@ CODES: dict[str, str] = {
     "CW3051": "One person has one voice: who approved the plan in one role cannot approve it in another.",
     "CW3052": "The hash that was looked at is not that of the current plan. An approval holds for one plan: look at the current one, then approve it.",
     "CW3053": "The latest safe moment to begin a rollback is past (or the clocks cannot be trusted): a rollback may end behind the limit. It is done only on a recorded decision: who, in which role, and why. Or fix forward.",
+    "CW3054": "The ledger of held payments does not add up: held is not released + returned + open, or a row contradicts the control totals. Nothing more is released; compare it with the new side, `cutwater evidence verify`.",
+    "CW3055": "Held payments are neither released nor returned yet. Those that were sent are asked for again under the same key; the others wait behind them, in the order of their account.",
 }

@@ -197,6 +197,46 @@ def approve(
 
 
 @app.command()
+def held(wave: WaveArgument, project: ProjectOption = None, fmt: OutputOption = "text") -> None:
+    """The payments that arrived while the wave was dark, masked, and the proof that each has one end."""
+    from cutwater.commands import wave_held as command
+
+    out = output(fmt)
+    found = command.held(opened(project), wave)
+    if out.is_json:
+        out.json("cutwater.wave.held/1", found)
+        return
+    proof, rows = found["proof"], found["payments"]
+    shown = [
+        (
+            r["received_at"].strftime("%H:%M:%S.%f")[:-3],
+            r["channel"],
+            r["account"],
+            r["currency"],
+            r["amount"] or "?",
+            r["state"],
+            r["receipt"] or r["reason"],
+        )
+        for r in rows[:20]
+    ]
+    if shown:
+        out.table(
+            ("RECEIVED", "CHANNEL", "ACCOUNT", "CCY", "AMOUNT", "STATE", "RECEIPT OR REASON"), shown, right=("AMOUNT",)
+        )
+    if len(rows) > len(shown):
+        out.line(f"{len(rows) - len(shown)} more: --output json")
+    for currency, parts in proof["by_currency"].items():
+        sums = "  ".join(f"{name} {item['count']} of {item['sum']}" for name, item in parts.items())
+        out.line(f"{currency or 'no readable amount'}  {sums}")
+    for problem in proof["problems"]:
+        out.line(f"  {glyph('fail')} {problem}")
+    word = "pass" if proof["settled"] else "unknown" if proof["holds"] else "fail"
+    out.line(
+        f"{glyph(word)}  held {proof['held']} = released {proof['released']} + returned {proof['returned']} + open {proof['open']}"
+    )
+
+
+@app.command()
 def abandon(
     wave: WaveArgument,
     yes: Annotated[str, typer.Option("--yes", help="The wave's name, instead of typing it when asked")] = "",

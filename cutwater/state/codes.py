@@ -27,4 +27,14 @@ CODES: dict[str, str] = {
     "printed it.",
     "CW2012": "The journal holds no record, so nothing could be verified. Is this the right project? A store that was "
     "emptied shows only against an anchor: `cutwater evidence verify --anchor SEQ:HASH`.",
+    "CW2013": "The ledger of held payments has this key with another payment. The first one stands; a sender that uses "
+    "its key twice is told so.",
+    "CW2014": "A held payment was to be released before an earlier one of the same account. They go in order: release "
+    "or return the earlier one first.",
+    "CW2015": "A held payment has one end, released or returned, and this one had the other. Nothing was changed; look "
+    "on the new side whether it is there.",
+    "CW2016": "A held payment is released on a receipt of its own. Without one, or with that of another payment, nobody "
+    "knows whether it arrived: it stays held.",
+    "CW2017": "A held payment was sent and its answer is not known. It is offered again under the same key, never "
+    "returned on a guess: it would be paid and sent back.",
 }

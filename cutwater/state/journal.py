@@ -44,7 +44,7 @@ class Journal:
         # Locks the one head row: appends of several processes stand in a queue here.
         head = connection.execute(select(_HEAD, JournalHead.hash).where(JournalHead.id == 1).with_for_update()).one()
         if fence is not None:
-            self._check_fence(connection, wave, kind, fence)
+            self.check_fence(connection, wave, kind, fence)
         at = self.database.now(connection)
         bare = Record(head.records + 1, at, wave, run_id, kind, load(body), head.hash, "")
         record = Record(bare.seq, at, wave, run_id, kind, bare.payload, bare.prev_hash, bare.computed_hash())
@@ -112,7 +112,8 @@ class Journal:
             )
         return problems
 
-    def _check_fence(self, connection: Connection, wave: str, kind: str, fence: int) -> None:
+    def check_fence(self, connection: Connection, wave: str, kind: str, fence: int) -> None:
+        """Raises LeaseHeld CW2003 where `fence` is not the wave's newest token; `kind` says what was to be written."""
         newest = connection.execute(select(func.max(LeaseRow.token)).where(LeaseRow.wave == wave)).scalar()
         if newest != fence:
             raise LeaseHeld(

@@ -144,3 +144,43 @@ class Evidence(Base):
     body: Mapped[str] = mapped_column(Text)
     sha256: Mapped[str] = mapped_column(Text)
     __table_args__ = (Index("ix_evidence_kind", "kind", "wave", "seq"),)
+
+
+class HeldPaymentRow(Base):
+    """One payment that arrived while its wave was dark. `amount` is exact decimal text, empty where it cannot be read."""
+
+    __tablename__ = "held_payment"
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    wave: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text)
+    account: Mapped[str] = mapped_column(Text)
+    channel: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[str] = mapped_column(Instant)
+    held_at: Mapped[str] = mapped_column(Instant)
+    currency: Mapped[str] = mapped_column(String(3))
+    amount: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    body_sha256: Mapped[str] = mapped_column(Sha)
+    state: Mapped[str] = mapped_column(String(10))
+    offered_at: Mapped[str | None] = mapped_column(Instant)
+    settled_at: Mapped[str | None] = mapped_column(Instant)
+    receipt: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    __table_args__ = (
+        UniqueConstraint("wave", "key", name="uq_held_payment_key"),
+        UniqueConstraint("wave", "receipt", name="uq_held_payment_receipt"),
+        Index("ix_held_payment_order", "wave", "state", "received_at", "id"),
+        Index("ix_held_payment_account", "wave", "account", "state", "received_at", "id"),
+    )
+
+
+class HeldControl(Base):
+    """What was counted at each move, beside the ledger: held once, then released or returned. A row that went missing
+    or was altered contradicts it. The row of state LOCK lets one move at a time happen in a wave."""
+
+    __tablename__ = "held_control"
+    wave: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[str] = mapped_column(String(10), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[str] = mapped_column(Text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from cutwater.core.clock import iso
@@ -126,3 +127,76 @@ class EvidenceRow:
     wave: str
     body: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
+
+
+@dataclass(frozen=True)
+class HeldPayment:
+    """A payment in the ledger. state: HELD | RELEASED | RETURNED. amount: None where the body names none that can be
+    read; then currency is empty. offered_at: when it was first sent to the new side. receipt: what that answered."""
+
+    id: int
+    wave: str
+    key: str
+    account: str
+    channel: str
+    received_at: datetime
+    currency: str
+    amount: Decimal | None
+    body: dict[str, Any]
+    state: str = "HELD"
+    offered_at: datetime | None = None
+    settled_at: datetime | None = None
+    receipt: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class HeldTotal:
+    """How many and how much. The sum of what has no readable amount is zero, under the currency ''."""
+
+    count: int = 0
+    total: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class HeldProof:
+    """held = released + returned + open, by count and by sum per currency, in the ledger and in the control totals.
+
+    by_currency: currency -> {"held", "released", "returned", "open"} -> total. problems: what does not add up.
+    """
+
+    wave: str
+    held: int
+    released: int
+    returned: int
+    open: int
+    offered: int  # of the open ones: sent to the new side, answer not recorded yet
+    by_currency: dict[str, dict[str, HeldTotal]]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Everything adds up; payments may still be open."""
+        return not self.problems
+
+    @property
+    def settled(self) -> bool:
+        """Everything adds up and nothing is open."""
+        return self.holds and self.open == 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "wave": self.wave,
+            "held": self.held,
+            "released": self.released,
+            "returned": self.returned,
+            "open": self.open,
+            "offered": self.offered,
+            "by_currency": {
+                currency: {name: {"count": item.count, "sum": f"{item.total:f}"} for name, item in parts.items()}
+                for currency, parts in self.by_currency.items()
+            },
+            "problems": list(self.problems),
+            "holds": self.holds,
+            "settled": self.settled,
+        }

@@ -9,6 +9,7 @@ from types import TracebackType
 from cutwater.core.clock import Clock, utc_now
 from cutwater.state.database import Database
 from cutwater.state.findings import EvidenceStore, Recon, Snapshots
+from cutwater.state.held import HeldPayments
 from cutwater.state.journal import Journal
 from cutwater.state.leases import Leases
 from cutwater.state.migrate import to_head
@@ -18,7 +19,7 @@ from cutwater.state.waves import Approvals, Plans, Waves
 
 
 class Store:
-    """Journal, leases, waves, plans, approvals, requests, snapshots, recon, evidence. Safe to share between threads."""
+    """Journal, leases, waves, plans, approvals, requests, snapshots, recon, evidence, held. Safe to share between threads."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -31,6 +32,7 @@ class Store:
         self.snapshots = Snapshots(database)
         self.recon = Recon(database)
         self.evidence = EvidenceStore(database, self.journal)
+        self.held = HeldPayments(database, self.journal)
 
     def now(self) -> datetime:
         """The store's clock."""
