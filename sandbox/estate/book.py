@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from sandbox.epoch import let_through
 from sandbox.estate import tables
 from sandbox.estate.broker import Publisher
 from sandbox.estate.model import TOPIC_INITIATED, TOPIC_STATUS, Batch, Payment, Status
@@ -78,11 +79,18 @@ def write(connection: Connection, work: Work, tally: Tally, silent: bool = False
             cursor.executemany(_ADVANCE, [(code, at, payment_id) for payment_id, (code, at) in sorted(last.items())])
         if events and not silent:
             cursor.executemany(_OUTBOX, events)
+    tally.merge(counted(work, silent))
+
+
+def counted(work: Work, silent: bool = False) -> Tally:
+    """What a transaction with `work` adds to the ground truth, on whichever side it was written."""
+    tally = Tally()
     for payment in work.opened:
         tally.payment(payment)
     tally.rows("file_batch", len(work.batches))
     tally.rows("payment_status", len(work.advanced))
-    tally.rows("outbox", 0 if silent else len(events))
+    tally.rows("outbox", 0 if silent else len(work.opened) + len(work.advanced))
+    return tally
 
 
 def _payment(payment: Payment) -> tuple[object, ...]:
@@ -99,18 +107,27 @@ def _event(payment: Payment, status: Status | None) -> tuple[object, ...]:
     return (event["event_id"], topic, payment.uetr, avro.event_type(topic), avro.to_json(event), at, None)
 
 
-def relay(connection: Connection, publisher: Publisher, tally: Tally) -> int:
-    """Publishes what stands unpublished in the outbox, then marks it; how many events that were.
+def wrote(connection: Connection, payment: Payment, status: Status) -> bool:
+    """Whether a transaction with this status was committed (the answer to its COMMIT was lost)."""
+    query = "SELECT FROM payhub.payment_status WHERE payment_id = %s AND seq = %s"
+    return bool(connection.execute(query, [payment.payment_id, status.seq]).fetchall())
 
-    A crash between the two publishes them again: at least once, as outboxes are. Several relays may run at a time.
+
+def relay(connection: Connection, publisher: Publisher, tally: Tally) -> int:
+    """Publishes what stands unpublished in the outbox and marks it; how many events that were.
+
+    Marked first, in the same transaction: who may not mark does not publish. A crash before the commit publishes them again:
+    at least once, as outboxes are. Several relays may run at a time. A fence lets it through: what was committed before the
+    fence has to get out.
     """
     with connection.transaction():
         found: Sequence[tuple[Any, ...]] = connection.execute(_UNPUBLISHED, [RELAY_ROWS]).fetchall()
-        for _, topic, key, payload in found:
-            publisher.send(topic, key, avro.from_json(topic, payload))
         if found:
-            publisher.flush()
+            let_through(connection)
             connection.execute(_PUBLISHED, [[row[0] for row in found]])
+            for _, topic, key, payload in found:
+                publisher.send(topic, key, avro.from_json(topic, payload))
+            publisher.flush()
     for row in found:
         tally.events(row[1])
     return len(found)

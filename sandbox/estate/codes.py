@@ -22,5 +22,6 @@ CODES: dict[str, str] = {
     "CW1208": "The lake has no table legacy.payment, or no row that a fault could be planted in. Run a wave's backfill first.",
     "CW1209": "A server of the sandbox did not answer the estate. Run `cutwater sandbox up`, then the same command again.",
     "CW1210": "The traffic process ended right after its start. The message shows the end of its log.",
+    "CW1212": "The route names the To-Be store, and the project's endpoints have no store_dsn. Add it to cutwater.toml, or bring the sandbox up.",
     "CW1211": "No older payment was found in which the fault could be planted. Seed a larger estate.",
 }

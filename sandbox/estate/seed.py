@@ -51,6 +51,7 @@ def seed(
         estate = build(number, payments, days)
         _clear(connection, endpoints, project)
         counts = _load(connection, estate, wanted, progress)
+    _reference(endpoints, estate)
     tally = truth.seeded(estate.payments, estate.batches, counts)
     schema_ids = _publish(endpoints, estate, progress)
     sequences = _write_files(endpoints, estate, tally, progress)
@@ -154,6 +155,21 @@ def _load(
     connection.commit()
     connection.execute("ANALYZE payhub.payment, payhub.payment_status, payhub.statement_entry, payhub.outbox")
     return counts
+
+
+def _reference(endpoints: Endpoints, estate: Estate) -> None:
+    """The store of an empty To-Be side: the accounts, which every platform knows, and nothing else."""
+    if not endpoints.store_dsn:
+        return
+    found = [(item.account_id, item.iban, item.currency) for item in estate.world.accounts]
+    try:
+        with psycopg.connect(endpoints.store_dsn, connect_timeout=10) as store, store.cursor() as cursor:
+            cursor.execute(
+                "TRUNCATE tobe.account, tobe.payment, tobe.payment_status, tobe.idempotency, tobe.outbox RESTART IDENTITY"
+            )
+            cursor.executemany("INSERT INTO tobe.account (account_id, iban, currency) VALUES (%s, %s, %s)", found)
+    except psycopg.OperationalError as error:
+        raise broker.down("the store's PostgreSQL", error) from error
 
 
 def _publish(endpoints: Endpoints, estate: Estate, progress: Progress) -> dict[str, int]:

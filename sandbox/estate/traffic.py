@@ -1,7 +1,8 @@
 """Live traffic: keeps paying at a chosen rate through all channels, each payment told by all the sides that know it.
 
-Five times a second one transaction: new payments, statuses that are due, their outbox events; then files and messages
-that are due, then the relay. At the end what is in flight is finished, so that all sides tell the same.
+Five times a second one transaction on the side that the route names: new payments, statuses that are due, their outbox
+events; then files and messages that are due, then the relay. What nobody takes for now waits in order, and is done once on
+whichever side opens. At the end what is in flight is finished, so that all sides tell the same.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -27,6 +28,7 @@ from sandbox.estate.api_client import ApiClient
 from sandbox.estate.archive import Delivery, Sequences, advice, payment_deliveries
 from sandbox.estate.generator import complete_batch, draw_batch
 from sandbox.estate.model import Batch, Entry, Payment, Status
+from sandbox.estate.sides import Held, Sides, Unclear
 from sandbox.estate.truth import Tally
 from sandbox.estate.upkeep import Upkeep
 from sandbox.estate.world import World, draw_payment, make_rng, number, plan_statuses
@@ -35,6 +37,7 @@ TICKS = 5  # transactions a second
 FILE_EVERY = 10.0  # seconds between two files of one feed
 ADVICE_EVERY = 20.0
 GIVE_UP = 60.0  # seconds without PostgreSQL after which traffic ends by itself
+FINISH_WITHIN = 60.0  # seconds that the end waits for a side to open
 PENDING = (2, 8)  # seconds that PDNG lasts
 _SHARES = (("API", 30), ("KAFKA", 40), ("FIN", 4), ("MX", 4))  # the rest comes in files
 _FILE_SHARE = 0.1  # of all payments, by each of the two file feeds
@@ -60,6 +63,11 @@ class Flight:
     def deliver(self, item: Delivery) -> None:
         heapq.heappush(self.deliveries, (item.at, next(self._order), item))
 
+    def again(self, payment: Payment, seq: int) -> None:
+        """A status that could not be written is due again."""
+        at = payment.statuses[seq - 1].occurred_at
+        heapq.heappush(self.statuses, (at, next(self._order), payment, seq))
+
     def due(self, now: datetime) -> list[tuple[Payment, Status]]:
         """Takes the statuses that are due by `now`."""
         found = []
@@ -81,10 +89,14 @@ class Traffic:
         self.world = World(known.seed, known.payments)
         self.rng: random.Random = make_rng("traffic", known.seed, known.next_draw)
         self.publisher = broker.Publisher(self.endpoints, known.schema_ids)
-        self.connection = seed.connect(self.endpoints, autocommit=True)
-        self.api = ApiClient(self.endpoints.api_url)
+        self.sides = Sides(self.endpoints)
+        self.api = ApiClient(self.endpoints.gateway_url or self.endpoints.api_url)
         self.upkeep = Upkeep(self.rng, self.world)
         self.tally, self.errors, self.run = Tally(), Counter[str](), new_id("T")
+        self.held: dict[str, set[object]] = {"payments": set(), "statuses": set()}
+        self.waiting: list[Payment] = []  # drawn, without ids: they are numbered by the side that takes them
+        self.files: list[Batch] = []
+        self.unclear: tuple[str, book.Work] | None = None
         self.flight = Flight()
         self.sent = 0
         self._settled: list[Payment] = []
@@ -115,7 +127,8 @@ class Traffic:
             "payments": self.sent,
             "per_second": round(self.sent / paying, 1) if paying else 0,
             "cpu_percent": round(100 * (time.process_time() - cpu) / max(self.elapsed(), 0.001), 1),
-            "errors": dict(self.errors),
+            "errors": self._errors(),
+            "held": self._held(),
             **{group: _part(self.tally, group) for group in ("channels", "tables", "topics", "feeds")},
         }
 
@@ -124,95 +137,141 @@ class Traffic:
 
     def drain(self) -> None:
         """Finishes every payment now: its remaining statuses, its messages, the outbox."""
+        deadline = time.monotonic() + FINISH_WITHIN
+        while True:
+            self._guarded(self._finish)
+            left = len(self.waiting) + len(self.flight.statuses) + len(self.api.waiting) + (self.unclear is not None)
+            if not left:
+                break
+            if time.monotonic() > deadline:
+                self.errors["unfinished"] = left
+                break
+            time.sleep(1 / TICKS)
+        self._advise()
+        self._deliver(datetime.max.replace(tzinfo=UTC))
+        while self.sides.relay(self.publisher, self.tally) or self.sides.unpublished():
+            if time.monotonic() > deadline + FINISH_WITHIN:
+                raise broker.down("the store's relay", "an open transaction holds events back")
+        self.sides.close()
+        self.api.close()
+
+    def _finish(self) -> None:
+        self.sides.look()
+        self.api.send(self._taken)
+        self._write(self._numbered())
         now = utc_now()
         for index, (_, _, payment, seq) in enumerate(sorted(self.flight.statuses)):
             at = max(now, payment.statuses[seq - 2].occurred_at) + timedelta(microseconds=index + 1)
             payment.statuses[seq - 1] = payment.statuses[seq - 1]._replace(occurred_at=at)
-        self._write(book.Work(advanced=self.flight.due(datetime.max.replace(tzinfo=now.tzinfo))))
-        self._advise()
-        self._deliver(datetime.max.replace(tzinfo=now.tzinfo))
-        while book.relay(self.connection, self.publisher, self.tally):
-            pass
-        self.connection.close()
+        self._write(book.Work(advanced=self.flight.due(datetime.max.replace(tzinfo=UTC))))
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Runs a tick; what fails is counted, never hidden, and tried again with the next tick."""
         try:
+            if self.sides.broken:
+                self.sides.mend()
             work()
             self._healthy = time.monotonic()
-        except (psycopg.Error, Unavailable) as error:
+        except (psycopg.Error, Unavailable, Unclear) as error:
             self.errors[type(error).__name__] += 1
-            if isinstance(error, psycopg.Error) and not self.connection.closed:
-                self._healthy = time.monotonic()  # it answers: writes are refused for now (a fence), or a row is wrong
+            if isinstance(error, psycopg.Error) and not self.sides.broken:
+                self._healthy = time.monotonic()  # it answers: a lock was waited for too long, or a row is wrong
             if time.monotonic() - self._healthy > GIVE_UP:
                 raise broker.down("PostgreSQL or Kafka", error) from error
-            if self.connection.closed or self.connection.broken:
-                self.connection.close()
+            if self.sides.broken:
                 time.sleep(1)
-                try:
-                    self.connection = seed.connect(self.endpoints, autocommit=True)
-                except Unavailable as still:
-                    self.errors[still.code] += 1
 
     def _tick(self) -> None:
         now = utc_now()
-        work = book.Work()
-        self._open(work, now)
-        self._write(work)
+        self.sides.look()
+        self._draw(now)
+        self._write(self._numbered())
         self._post(now)
         self._deliver(utc_now())
         if self.elapsed() >= self._next_advice:
             self._next_advice += ADVICE_EVERY
             self._advise()
-        book.relay(self.connection, self.publisher, self.tally)
-        self.upkeep.work(self.connection, self.tally, self.elapsed())
+        self.sides.relay(self.publisher, self.tally)
+        self.upkeep.work(self.sides, self.tally, self.elapsed())
 
-    def _open(self, work: book.Work, now: datetime) -> None:
-        """Draws the payments that are owed by now and gives them their ids."""
+    def _draw(self, now: datetime) -> None:
+        """Draws the payments that are owed by now; they wait for their side."""
         owed = self.rate * self.elapsed()
         fresh = max(0, int((owed - self._owed) * (1 - 2 * _FILE_SHARE)))
         channels = [item for item, _ in _SHARES]
         weights = [share for _, share in _SHARES]
-        found: list[Payment] = []
         if fresh:
             self._owed += fresh / (1 - 2 * _FILE_SHARE)
             for index, channel in enumerate(self.rng.choices(channels, weights, k=fresh)):
-                found.append(draw_payment(self.rng, self.world, channel, now + timedelta(microseconds=3 * index)))
-        for feed, at in self._next_file.items():
-            if self.elapsed() >= at:
-                self._next_file[feed] = at + FILE_EVERY
+                at = now + timedelta(microseconds=3 * index)
+                self.waiting.append(draw_payment(self.rng, self.world, channel, at))
+        for feed, due in self._next_file.items():
+            if self.elapsed() >= due:
+                self._next_file[feed] = due + FILE_EVERY
                 members = min(400, max(2, round(self.rate * FILE_EVERY * _FILE_SHARE)))
                 drawn = draw_batch(self.rng, self.world, feed, now, members, same_day=True)
-                found += drawn
-                work.batches.append(Batch(0, feed, "", now, drawn))
-        ids = book.take_ids(self.connection, "payment", len(found)) if found else []
-        for payment, payment_id in zip(found, ids, strict=True):
+                self.waiting += drawn
+                self.files.append(Batch(0, feed, "", now, drawn))
+
+    def _numbered(self) -> book.Work:
+        """What waits, with its ids from the side that is open; nothing where none is, or before what is unclear is known."""
+        if self.unclear is not None:
+            self._clear_up()
+        try:
+            ids = self.sides.take_ids("payment", len(self.waiting))
+            batch_ids = self.sides.take_ids("file_batch", len(self.files))
+        except Held:
+            self.held["payments"].update(item.uetr for item in self.waiting)
+            return book.Work()
+        for payment, payment_id in zip(self.waiting, ids, strict=True):
             number(payment, payment_id)
             payment.statuses = plan_statuses(self.rng, payment, PENDING, same_day=True)
-        for batch, batch_id in zip(
-            work.batches, book.take_ids(self.connection, "file_batch", len(work.batches)), strict=True
-        ):
+        for batch, batch_id in zip(self.files, batch_ids, strict=True):
             complete_batch(batch, batch_id)
-        work.opened = found
+        work = book.Work(batches=self.files, opened=self.waiting)
+        self.files, self.waiting = [], []
+        return work
 
     def _write(self, work: book.Work) -> None:
         """One transaction: the new payments with their first status, and all statuses that are due."""
-        now = utc_now()
-        due = work.advanced or self.flight.due(now)
+        due = work.advanced or self.flight.due(utc_now())
         work.advanced = [(item, item.statuses[0]) for item in work.opened] + due
         if not work:
             return
+        side = self.sides.route.side
         try:
-            with self.connection.transaction():
-                tally = Tally()
-                book.write(self.connection, work, tally)
-        except psycopg.Error:
-            for payment, status in due:  # they are due again with the next tick; the new payments were never made
-                heapq.heappush(
-                    self.flight.statuses, (status.occurred_at, next(self.flight._order), payment, status.seq)
-                )
-            self.errors["payments_refused"] += len(work.opened)
+            tally = self.sides.write(work)
+        except Held:
+            self.held["payments"].update(item.uetr for item in work.opened)
+            self.held["statuses"].update((item.uetr, status.seq) for item, status in due)
+            self._put_back(work)
+            return
+        except Unclear:
+            self.unclear = (side, work)
             raise
+        except (psycopg.Error, Unavailable):
+            self._put_back(work)
+            raise
+        self._written(work, tally)
+
+    def _clear_up(self) -> None:
+        """Asks the side whose answer was lost what it did: nothing is written before that is known."""
+        if self.unclear is not None:
+            side, work = self.unclear
+            committed = self.sides.wrote(side, work)
+            self.unclear = None
+            if committed:
+                self._written(work, book.counted(work))
+            else:
+                self._put_back(work)
+
+    def _put_back(self, work: book.Work) -> None:
+        """Nothing of it was written. New payments are numbered anew, in front of what came since."""
+        self.waiting, self.files = work.opened + self.waiting, work.batches + self.files
+        for payment, status in work.advanced[len(work.opened) :]:
+            self.flight.again(payment, status.seq)
+
+    def _written(self, work: book.Work, tally: Tally) -> None:
         self.tally.merge(tally)
         self.sent += len(work.opened)
         for payment in work.opened:
@@ -220,28 +279,30 @@ class Traffic:
         for batch in work.batches:
             seed.drop(self.endpoints, batch)
             self.tally.batch(batch)
+        due = work.advanced[len(work.opened) :]
         self._settled += [item for item, status in due if status.status == "ACSC" and item.channel == "MX"]
 
     def _post(self, now: datetime) -> None:
-        """A few payments through the REST API. What it refuses or does not answer is an error, not another channel."""
+        """A few payments through the REST API. What it refuses for good is an error, not another channel."""
         self._posts_owed += min(_POSTS, self.rate / 10) / TICKS
         while self._posts_owed >= 1:
             self._posts_owed -= 1
             payment = draw_payment(self.rng, self.world, "API", now)
             payment.end_to_end_id = f"API-{payment.uetr[:13]}"
-            payment_id = self.api.create(payment)
-            if payment_id is None:
-                self.errors["api"] += 1
-                continue
-            self._owed += 1
-            self.sent += 1
-            payment.payment_id, payment.instruction_id = payment_id, f"AI{payment_id:010d}"
-            payment.created_at = utc_now()
-            payment.statuses = plan_statuses(self.rng, payment, PENDING, same_day=True)
-            self.flight.plan(payment, first=2)
-            self.tally.payment(payment)
-            self.tally.rows("payment_status")
-            self.tally.rows("outbox", 2)
+            self.api.waiting.append(payment)
+        self.api.send(self._taken)
+
+    def _taken(self, payment: Payment, payment_id: int) -> None:
+        """The API took a payment in, on whichever side."""
+        self._owed += 1
+        self.sent += 1
+        payment.payment_id, payment.instruction_id = payment_id, f"AI{payment_id:010d}"
+        payment.created_at = utc_now()
+        payment.statuses = plan_statuses(self.rng, payment, PENDING, same_day=True)
+        self.flight.plan(payment, first=2)
+        self.tally.payment(payment)
+        self.tally.rows("payment_status")
+        self.tally.rows("outbox", 2)
 
     def _deliver(self, now: datetime) -> None:
         """SWIFT messages that are due, numbered and written under the lock that `inject` takes too."""
@@ -278,9 +339,20 @@ class Traffic:
             "clean": clean,
             "payments": self.sent,
             "seconds": round(self.elapsed(), 1),
-            "errors": dict(self.errors),
+            "errors": self._errors(),
+            "held": self._held(),
         }
         self.tally.save(truth.folder(self.project) / f"traffic-{self.run}.json", rate=str(self.rate), **facts)
+
+    def _errors(self) -> dict[str, int]:
+        """By kind. `api`: what the API refused for good."""
+        refused = {"api": self.api.counts["refused"]} if self.api.counts["refused"] else {}
+        return {**self.errors, **refused}
+
+    def _held(self) -> dict[str, int]:
+        """What had to wait for a side to open, each once; retried: calls of the API whose answer did not come."""
+        found = {name: len(items) for name, items in self.held.items()}
+        return {**found, "api": self.api.counts["held"], "retried": self.api.counts["retried"]}
 
 
 def _advice(entries: list[Entry], at: datetime) -> Callable[[Sequences], list[Any]]:

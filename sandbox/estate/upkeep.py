@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from sandbox.estate.book import Connection
+from sandbox.estate.sides import Sides
 from sandbox.estate.truth import Tally
 from sandbox.estate.world import World
 
@@ -32,13 +32,15 @@ class Upkeep:
     def __init__(self, rng: random.Random, world: World) -> None:
         self.rng, self.world, self._next, self._round = rng, world, 0.0, 0
 
-    def work(self, connection: Connection, tally: Tally, elapsed: float) -> None:
-        """Does what is due `elapsed` seconds after the start, and counts it."""
+    def work(self, sides: Sides, tally: Tally, elapsed: float) -> None:
+        """Does what is due `elapsed` seconds after the start, and counts it. Nothing while the legacy side is closed."""
         if elapsed < self._next:
             return
         self._next, self._round = elapsed + _EVERY, self._round + 1
         counted = Tally()
-        with connection.transaction():
+
+        def transaction() -> None:
+            connection = sides.legacy
             accounts = self.rng.sample(self.world.own, 3)
             connection.execute(_VERSION, [sorted(item.account_id for item in accounts)])
             if self._round % 2 == 0:
@@ -49,4 +51,6 @@ class Upkeep:
                 counted.rows("operator_note", -connection.execute(_FORGET).rowcount)
             if self._round % _PURGE_EVERY == 0:
                 counted.rows("outbox", -connection.execute(_PURGE, [_PURGE_ROWS]).rowcount)
-        tally.merge(counted)
+
+        if sides.on_legacy(transaction):
+            tally.merge(counted)
