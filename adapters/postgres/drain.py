@@ -30,7 +30,7 @@ class OutboxEmpty:
             row = db.execute(query).fetchone()
         waiting = int(row[0]) if row else 0
         if waiting:
-            raise Waiting("CW3410", f"{waiting:,} events of {schema}.{table} are not published yet")
+            raise Waiting("CW3420", f"{waiting:,} events of {schema}.{table} are not published yet")
         return {"waiting": 0}
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
@@ -43,7 +43,7 @@ class OutboxEmpty:
 class StreamDrain:
     """`stream.drain` {marker, lsn}: the change stream has passed the fence, and holds no change that came after it.
 
-    lsn: where the fence's marker stands. Raises Refused (CW3411) where a change was committed behind it: somebody wrote
+    lsn: where the fence's marker stands. Raises Refused (CW3421) where a change was committed behind it: somebody wrote
     through the fence. Judged by the positions in the lake, so that a later runner can ask again.
     """
 
@@ -58,7 +58,7 @@ class StreamDrain:
         found = {name: count for name, count in late.items() if count}
         if found:
             raise Refused(
-                "CW3411",
+                "CW3421",
                 f"{sum(found.values())} changes were committed behind the fence",
                 cause=", ".join(f"{name} {count}" for name, count in sorted(found.items())),
                 state="the lake holds them; the route has not moved",

@@ -20,7 +20,7 @@ from adapters.iceberg.mapping_data import mapping_of
 from cutwater import wiring
 from cutwater.commands import inventory, wave, wave_run
 from cutwater.core.config import Project, load_project
-from cutwater.core.errors import CutwaterError
+from cutwater.core.errors import CutwaterError, Inconclusive
 from cutwater.jobs.wave_state import current_plan, history_of
 from cutwater.state.store import open_store
 
@@ -140,11 +140,15 @@ def killed_and_resumed(world: World, at: int, when: str, monkeypatch: pytest.Mon
         monkeypatch.delenv("CRASH_AT")
         if died:
             wave_run.resume(world.project, WAVE, "dual-run")
-        world.assert_both_sides_equal()
+        try:
+            world.assert_both_sides_equal()
+        except Inconclusive:  # killed while it brought the lake to the pin: no verdict, and none is made up
+            wave_run.resume(world.project, WAVE, "dual-run")
+            world.assert_both_sides_equal()
     finally:
         stop.set()
         writer.join()
-    world.remove()
+        world.remove()
 
 
 @pytest.mark.parametrize(("at", "when"), HANDFUL)
