@@ -17,17 +17,19 @@ def cutover_steps(
     mappings: the wave's tables, which the fence closes. names: slot and publication of the wave.
     """
     tables = [[item["source_schema"], item["source_table"]] for item in mappings]
-    grace = section.grace_seconds
+    grace, keys = section.grace_seconds, [item.model_dump(mode="json") for item in section.keys]
     fence = {"tables": tables, "grace_seconds": grace, "outbox": list(section.outbox or ())}
     switch = {
         "margin": section.sequence_margin,
+        "keys": keys,
+        "store_tables": [list(item) for item in section.store_tables],
         "grace_seconds": grace,
         "topics": list(section.consumers.topics) if section.consumers else [],
         "from_group": section.consumers.from_group if section.consumers else "",
         "to_group": section.consumers.to_group if section.consumers else "",
     }
     chain: list[tuple[str, str, str, dict[str, Any], bool]] = [
-        ("reverse", "reverse", "Prove the way back: a marker from the store to the legacy side", {}, True),
+        ("reverse", "reverse", "Prove the way back: a marker from the store to the legacy side", {"keys": keys}, True),
         ("fence", "fence", f"Route dark, fence {len(tables)} legacy tables, prove it", fence, True),
         ("drain", "drain", "Drain every channel up to the fence", {"feeds": list(feeds)}, True),
         ("final", "final", "Reconcile at the fence point", {}, True),

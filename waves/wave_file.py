@@ -117,16 +117,29 @@ class Consumers(_Model):
     to_group: str
 
 
+class KeyCopy(_Model):
+    """What the store has to know before it answers: rows of a legacy table, by target column. watermark: a source column of
+    whole numbers that rises; constants: what every copied row has."""
+
+    source: tuple[str, str]
+    target: tuple[str, str]
+    columns: Annotated[dict[str, str], Field(min_length=1)]
+    constants: dict[str, str] = Field(default_factory=dict)
+    watermark: str = ""
+
+
 class CutoverSection(_Model):
     """How the wave is cut over. grace_seconds: for writers in flight at the fence. outbox: schema, table and the column
     that is null while a row is unpublished. smoke: channels of the smoke test. sequence_margin: added above both sides'
-    maximum."""
+    maximum. store_tables: what the way back fences on the new side. keys: what the store has to know of the legacy side."""
 
     grace_seconds: Annotated[int, Field(ge=0, le=300)] = 2
     outbox: tuple[str, str, str] | None = None
     consumers: Consumers | None = None
     smoke: tuple[str, ...] = ("api",)
     sequence_margin: Annotated[int, Field(ge=0)] = 10_000
+    store_tables: tuple[tuple[str, str], ...] = ()
+    keys: tuple[KeyCopy, ...] = ()
 
 
 class WaveSpec(_Model):

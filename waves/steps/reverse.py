@@ -28,7 +28,12 @@ class Reverse(Step):
                 {"mark": mark},
                 "send a marker from the store to the legacy side",
             ),
-            Effect(ctx.effect_id("keys"), "store.keys", {"mark": mark}, "bring the idempotency keys over"),
+            Effect(
+                ctx.effect_id("keys"),
+                "store.keys",
+                {"mark": mark, "copies": list(ctx.spec.params.get("keys", ()))},
+                "bring the idempotency keys over",
+            ),
         ]
 
     def services(self, ctx: StepContext) -> tuple[str, ...]:

@@ -22,7 +22,12 @@ class Switch(Step):
         wave, params = ctx.plan.wave, ctx.spec.params
         epoch = _dark_epoch(ctx) + 1
         yield [
-            Effect(ctx.effect_id("keys"), "store.keys", {"mark": f"fence-{epoch}"}, "complete the idempotency keys"),
+            Effect(
+                ctx.effect_id("keys"),
+                "store.keys",
+                {"mark": f"fence-{epoch}", "copies": list(params.get("keys", ())), "complete": True},
+                "complete the idempotency keys",
+            ),
             Effect(
                 ctx.effect_id("sequences"),
                 "sequences.raise",
@@ -56,7 +61,13 @@ class Switch(Step):
                     f"route dark, epoch {epoch}",
                 )
             ]
-        fence = {"side": "store", "wave": wave, "epoch": epoch, "tables": [], "grace_seconds": params["grace_seconds"]}
+        fence = {
+            "side": "store",
+            "wave": wave,
+            "epoch": epoch,
+            "tables": params.get("store_tables", []),
+            "grace_seconds": params["grace_seconds"],
+        }
         yield [Effect(ctx.effect_id("rollback", "fence"), "fence.raise", fence, "let the store refuse writes")]
         yield [
             Effect(
