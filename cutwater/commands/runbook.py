@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutwater.commands.wave_status import services_of, skew_of
+from cutwater.commands.wave_status import services_of
 from cutwater.core.clock import Clock, utc_now
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput
@@ -55,9 +55,8 @@ def collect(project: Project, wave: str, store: Store, clock: Clock = utc_now) -
     plan = current_plan(store, history)
     now = clock()
     newest = store.evidence.latest("reconciliation", wave)
-    questions = Questions(
-        wave, store.evidence, lambda: services_of(project, wave), lambda: now, store.journal, lambda: skew_of(store)
-    )
+    # A document may be made as of another time: its clock is no clock of a machine, and is not compared.
+    questions = Questions(wave, store.evidence, lambda: services_of(project, wave), lambda: now, store.journal)
     return Facts(
         plan=plan,
         rendered_at=now,
