@@ -91,4 +91,7 @@ CODES: dict[str, str] = {
     "CW3503": "The legacy side holds another row, or none, where the reverse sync writes an event. The position stands before it; find out who wrote there.",
     "CW3504": "The legacy database refuses a row of the reverse sync; the cause line says why. The position stands before it.",
     "CW3505": "The store has not come as far as the position of the reverse sync: it was restored or replaced. Find out what was lost before going on.",
+    "CW3506": "The marker that is waited for was never written into the store's outbox, or is purged. Write a new one.",
+    "CW3507": "The reverse mapping names a table or column that the legacy side does not have, or has no key. Mend the mapping.",
+    "CW3508": "The position of the reverse sync was moved or removed while a batch was prepared. Nothing was written; the poll is repeated by itself.",
 }

@@ -112,7 +112,7 @@ class Patience:
         return time.monotonic() - self.started - (self.grace_seconds or 0)
 
     def _wait_ms(self, attempt: int) -> int:
-        wished = min(_FIRST_MS * 2**attempt, _LONGEST_MS)
+        wished = min(_FIRST_MS << min(attempt, 8), _LONGEST_MS)
         left = -self._past()
         return wished if left <= 0 or self.grace_seconds is None else max(50, min(wished, int(left * 1_000)))
 

@@ -72,7 +72,6 @@ class Side:
         self.sides = {"legacy": self.dsn}
         with psycopg.connect(self.admin, autocommit=True) as db:
             db.execute(f"CREATE DATABASE {self.name} OWNER payhub_owner".encode())
-        self.run(DDL)
 
     def run(self, statement: str, dsn: str = "") -> None:
         with psycopg.connect(dsn or self.dsn, autocommit=True) as db:
@@ -104,11 +103,18 @@ class Side:
             db.execute(f"DROP DATABASE {self.name} WITH (FORCE)".encode())
 
 
-@pytest.fixture
-def side(sandbox_project: Project) -> Iterator[Side]:
+@pytest.fixture(scope="module")
+def database(sandbox_project: Project) -> Iterator[Side]:
     made = Side(sandbox_project)
     yield made
     made.remove()
+
+
+@pytest.fixture
+def side(database: Side) -> Side:
+    """The database as it was made: tests share it."""
+    database.run(f"DROP SCHEMA IF EXISTS hub, cutwater CASCADE; {DDL}")
+    return database
 
 
 def refused_by_us(db: psycopg.Connection[Any], statement: str) -> str:
@@ -404,6 +410,7 @@ def test_the_marker_comes_after_every_change_of_the_stream(side: Side) -> None:
             [slot],
         ).fetchall()
         db.execute("SELECT pg_drop_replication_slot(%s)", [slot])
+        db.execute("DROP PUBLICATION everything")
     kinds = [bytes(data)[:1] for _, data in rows]
     assert kinds[-1] == b"M"
     assert out["marker"].encode() in bytes(rows[-1][1])
