@@ -92,9 +92,10 @@ class Watch(threading.Thread):
             if wave not in found or found[wave].epoch < state.epoch:
                 raise LookupError(f"the route of {wave}, epoch {state.epoch}, is gone")
 
-    def now(self) -> InForce:
-        """What to act on. The memory of a former life is never acted on before SSM was read once."""
-        chosen = choose(self.known)
+    def now(self, wave: str = "") -> InForce:
+        """What to act on (for one wave, where it is named). The memory of a former life is never acted on before SSM was
+        read once."""
+        chosen = InForce(wave, self.known.get(wave, RouteState())) if wave else choose(self.known)
         if self.seen_at is None or time.monotonic() - self.seen_at > FAIL_CLOSED_SECONDS:
             why = f"the route cannot be read: {self.failed or 'not yet'}"
             return InForce(chosen.wave, RouteState("dark", chosen.state.epoch, chosen.state.token), why)
@@ -137,7 +138,8 @@ class Proxy:
         self.client: httpx.AsyncClient | None = None
 
     async def route(self, request: Request) -> Response:
-        now = self.watch.now()
+        """The route that payments take, or with ?wave= what is known of one wave's."""
+        now = self.watch.now(request.query_params.get("wave", ""))
         return JSONResponse({"wave": now.wave, **asdict(now.state), "why": now.why})
 
     async def health(self, request: Request) -> Response:

@@ -115,10 +115,10 @@ class Route:
             )
         return wanted
 
-    def at_gateway(self) -> RouteState | None:
-        """What the gateway acts on now; None where it does not answer."""
+    def at_gateway(self, wave: str) -> RouteState | None:
+        """What the gateway acts on now for this wave; None where it does not answer."""
         try:
-            answer = httpx.get(f"{self.gateway_url}/_route", timeout=2, trust_env=False)
+            answer = httpx.get(f"{self.gateway_url}/_route", params={"wave": wave}, timeout=2, trust_env=False)
             answer.raise_for_status()
             found = answer.json()
             return RouteState(str(found["side"]), int(found["epoch"]), int(found.get("token", 0)))
@@ -131,7 +131,7 @@ class Route:
             return
         deadline = time.monotonic() + GATEWAY_WITHIN_SECONDS
         while True:
-            seen = self.at_gateway()
+            seen = self.at_gateway(wave)
             if seen is not None and (seen.side, seen.epoch) == (wanted.side, wanted.epoch):
                 return
             if seen is not None and seen.epoch > wanted.epoch:
@@ -173,7 +173,7 @@ class RouteSet:
         if (found.side, found.epoch) != (args["side"], int(args["epoch"])):
             return None
         if self.route.gateway_url:
-            seen = self.route.at_gateway()
+            seen = self.route.at_gateway(wave)
             if seen is None or (seen.side, seen.epoch) != (found.side, found.epoch):
                 return None
         return {"wave": wave, **asdict(found)}

@@ -10,47 +10,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+from sandbox_support import eventually, kill, layout_of, running
 
 from cutwater.core.config import Project
 from cutwater.core.errors import Unavailable
 from sandbox import servers
 from sandbox.kafka import metadata
-from sandbox.layout import Layout
-from sandbox.processes import Identity, recorded
 
 pytestmark = pytest.mark.real
 NAMES = ["postgres", "kafka", "registry", "aws", "api", "tobe-postgres", "tobe-api", "gateway"]
-
-
-def eventually(true: Callable[[], bool], seconds: float = 60) -> bool:
-    """Whether it becomes true in time."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        pause.wait(0.1)
-    return True
-
-
-def layout_of(project: Project) -> Layout:
-    return Layout(project.sandbox_dir)
-
-
-def running(project: Project, name: str) -> Identity:
-    found = recorded(layout_of(project).pid_file(name))
-    assert found is not None
-    return found
-
-
-def kill(found: Identity) -> None:
-    os.kill(found.pid, signal.SIGKILL)
-    assert eventually(lambda: found.process() is None)
 
 
 def cutwater(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
