@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -133,6 +134,20 @@ class ColumnMapping:
     field_class: FieldClass = FieldClass.EXACT
 
 
+def qualified(schema: str, table: str) -> str:
+    """`schema.table`. A part with a dot or a quote in it stands in quotes, so that no two tables share a name."""
+    return ".".join('"' + part.replace('"', '""') + '"' if set(part) & set('."') else part for part in (schema, table))
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """(schema, table) of a qualified name."""
+    found = re.fullmatch(r'("(?:[^"]|"")*"|[^."]*)\.(.*)', name, re.DOTALL)
+    if found is None:
+        raise ValueError(f"{name!r} is no schema.table")
+    schema, table = (p[1:-1].replace('""', '"') if p[:1] == '"' else p for p in found.groups())
+    return schema, table
+
+
 @dataclass(frozen=True)
 class TableMapping:
     """A PostgreSQL table and its 1:1 copy in the lake.
@@ -148,7 +163,7 @@ class TableMapping:
 
     @property
     def asset_id(self) -> str:
-        return f"postgres:{self.source_schema}.{self.source_table}"
+        return f"postgres:{qualified(self.source_schema, self.source_table)}"
 
     @property
     def changes(self) -> str:

@@ -22,6 +22,10 @@ class DuckDialect(Dialect):
                 return f"CASE WHEN {name} THEN '1' WHEN NOT {name} THEN '0' END"
             case Kind.BINARY:
                 return f"lower(hex({name}))"
+            case Kind.FLOAT:
+                bits = f"{name}::BIT::{'UINTEGER' if field.width == 4 else 'UBIGINT'}"
+                digits = f"lower(lpad(to_hex({bits}), {2 * field.width}, '0'))"
+                return f"CASE WHEN isnan({name}) THEN 'NaN' ELSE {digits} END"
             case Kind.TEXT:
                 text = f"lower({name}::VARCHAR)" if field.uuid else name
                 return f"rtrim({text}, ' ')" if field.padded else text

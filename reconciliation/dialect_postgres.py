@@ -31,6 +31,10 @@ class PostgresDialect(Dialect):
                 return f"CASE WHEN {name} THEN '1' WHEN NOT {name} THEN '0' END"
             case Kind.BINARY:
                 return f"encode({name}, 'hex')"
+            case Kind.FLOAT:
+                return f"CASE WHEN {name} = 'NaN' THEN 'NaN' ELSE encode(float{field.width}send({name}), 'hex') END"
+            case Kind.TEXT if field.printed:
+                return f"CASE WHEN {name} IS DISTINCT FROM NULL THEN format('%s', {name}) END"
             case Kind.TEXT:
                 text = f"{name}::text"  # of char(n) this drops the padding: it is no part of the value
                 return f"rtrim({text}, ' ')" if field.padded else text

@@ -8,6 +8,7 @@ are words of a closed alphabet that end in `;` (`i42;`). So no two different row
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +20,7 @@ from uuid import UUID
 
 from cutwater.core.errors import BadInput
 from inventory.model import ColumnMapping, FieldClass, TableMapping
+from inventory.type_map import needs_printing
 
 VERSION = 1
 EPOCH_DAY = date(1970, 1, 1)
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     LOCAL = "l"  # a timestamp without a zone: microseconds since 1970-01-01T00:00:00
     BOOL = "b"  # 0 | 1
     BINARY = "x"  # lower-case hex
+    FLOAT = "f"  # the IEEE 754 bytes in lower-case hex, NaN by name: exact where decimal digits differ between stores
 
 
 LENGTH_PREFIXED = frozenset({Kind.TEXT, Kind.BINARY})
@@ -51,6 +54,8 @@ _SIMPLE = {
     "timestamp": Kind.LOCAL,
     "boolean": Kind.BOOL,
     "binary": Kind.BINARY,
+    "double": Kind.FLOAT,
+    "float": Kind.FLOAT,
 }
 _DECIMAL = re.compile(r"decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)")
 _PG_NUMERIC = re.compile(r"numeric\(\s*(\d+)\s*,\s*(\d+)\s*\)")
@@ -62,6 +67,8 @@ class Field:
     """One compared column. scale: decimal places of the lake's type; pg_scale: of the source's, None where unbounded.
 
     padded: a PostgreSQL char(n), whose trailing blanks are no part of the value. uuid: compared in lower case.
+    printed: carried as the text that the type's own output function gives, which its cast to text does not.
+    width: bytes of a float, 4 or 8.
     """
 
     name: str
@@ -70,6 +77,8 @@ class Field:
     pg_scale: int | None = None
     padded: bool = False
     uuid: bool = False
+    printed: bool = False
+    width: int = 8
 
 
 def field_of(column: ColumnMapping) -> Field:
@@ -86,7 +95,15 @@ def field_of(column: ColumnMapping) -> Field:
             state="the table was not compared",
             next="see docs/specs/canonical-encoding.md, then mend the mapping",
         )
-    return Field(column.name, kind, padded=bool(_PG_CHAR.fullmatch(source)), uuid="uuid" in (lake, source))
+    padded = bool(_PG_CHAR.fullmatch(source))
+    return Field(
+        column.name,
+        kind,
+        padded=padded,
+        uuid="uuid" in (lake, source),
+        printed=not padded and needs_printing(column.pg_type, lake),
+        width=4 if lake == "float" else 8,
+    )
 
 
 @lru_cache(maxsize=512)
@@ -234,6 +251,17 @@ def _binary(field: Field, value: Any) -> str:
     return bytes(value).hex()
 
 
+def _float(field: Field, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, float):
+        raise TypeError
+    return "NaN" if value != value else struct.pack(_FORM[field.width], value).hex()
+
+
+def _read_float(text: str) -> float:
+    return float("nan") if text == "NaN" else float(struct.unpack(_FORM[len(text) // 2], bytes.fromhex(text))[0])
+
+
+_FORM = {4: ">f", 8: ">d"}
 _WRITERS: dict[Kind, Callable[[Field, Any], str]] = {
     Kind.INT: _int,
     Kind.DECIMAL: _decimal,
@@ -243,6 +271,7 @@ _WRITERS: dict[Kind, Callable[[Field, Any], str]] = {
     Kind.LOCAL: _local,
     Kind.BOOL: _bool,
     Kind.BINARY: _binary,
+    Kind.FLOAT: _float,
 }
 _READERS: dict[Kind, Any] = {
     Kind.INT: int,
@@ -253,4 +282,5 @@ _READERS: dict[Kind, Any] = {
     Kind.LOCAL: lambda text: EPOCH.replace(tzinfo=None) + int(text) * MICROSECOND,
     Kind.BOOL: {"0": False, "1": True}.__getitem__,
     Kind.BINARY: bytes.fromhex,
+    Kind.FLOAT: _read_float,
 }

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from inventory.model import qualified
 from runbooks import words
 from runbooks.executed import Executed, StepRun
 from runbooks.facts import Facts
@@ -33,7 +34,9 @@ KIND_WORDS = {"postgres": "table", "kafka": "Kafka topic", "api": "API", "file":
 
 def flows(facts: Facts) -> tuple[Asset, ...]:
     """What moves, and where to."""
-    targets = {f"postgres:{m['source_schema']}.{m['source_table']}": str(m["target"]) for m in facts.plan.mappings}
+    targets = {
+        f"postgres:{qualified(m['source_schema'], m['source_table'])}": str(m["target"]) for m in facts.plan.mappings
+    }
     known = {str(item.get("id")): item for item in (facts.estate or {}).get("assets", ())}
     found = []
     for name in sorted(facts.plan.assets):

@@ -9,7 +9,8 @@ from typing import Any
 
 from cutwater.core.errors import BadInput
 from cutwater.core.hashing import canonical_json
-from inventory.model import Asset, ColumnMapping, FieldClass, TableMapping
+from inventory.lake_names import is_plain, lake_name
+from inventory.model import Asset, ColumnMapping, FieldClass, TableMapping, parts_of
 from inventory.type_map import lake_type
 from waves.wave_file import FieldOverride, MappingOverride, WaveDocument
 from waves.yaml_marks import Key
@@ -21,6 +22,7 @@ class Findings:
 
     document: WaveDocument
     found: list[tuple[str, str, str]] = field(default_factory=list)  # (code, text with its place, remedy)
+    targets: dict[str, str] = field(default_factory=dict)  # target -> the table that goes there
 
     def add(self, code: str, key: Key, text: str, remedy: str) -> None:
         self.found.append((code, f"{self.document.where(*key)} {text}", remedy))
@@ -47,17 +49,39 @@ class Findings:
 
 def table_mapping(asset: Asset, override: MappingOverride | None, findings: Findings) -> dict[str, Any]:
     """The TableMapping of a table as plain JSON values; what is wrong goes to `findings`."""
-    schema, table = asset.name.split(".", 1)
+    schema, table = parts_of(asset.name)
     wished = override or MappingOverride()
-    columns = _columns(asset, wished, findings)
     key = _key(asset, wished, findings)
+    columns = _columns(asset, wished, key, findings)
     _check_identity(asset, key, findings)
-    mapping = TableMapping(schema, table, wished.target or f"legacy.{table}", key, columns)
+    mapping = TableMapping(schema, table, _target(asset, wished, findings), key, columns)
     plain: dict[str, Any] = json.loads(canonical_json(asdict(mapping)))
     return plain
 
 
-def _columns(asset: Asset, wished: MappingOverride, findings: Findings) -> tuple[ColumnMapping, ...]:
+def _target(asset: Asset, wished: MappingOverride, findings: Findings) -> str:
+    """What the file says; else the table's own name where it is plain and free in this wave; else one with its schema."""
+    schema, table = parts_of(asset.name)
+    short = f"legacy.{table}"
+    if wished.target is None and is_plain(table) and short not in findings.targets:
+        target = short
+    else:
+        target = wished.target or f"legacy.{lake_name(schema, table)}"
+    other = findings.targets.setdefault(target, asset.id)
+    if other != asset.id:
+        findings.add(
+            "CW3003",
+            ("mappings", asset.id, "target"),
+            f"{target} is the target of {other} as well as of {asset.id}",
+            f"mappings: {asset.id}: target: legacy.{lake_name(schema, table)}",
+        )
+    return target
+
+
+def _columns(
+    asset: Asset, wished: MappingOverride, key: tuple[str, ...], findings: Findings
+) -> tuple[ColumnMapping, ...]:
+    """Generated columns are left out: they are in no stream before PostgreSQL 18, and follow from the others."""
     columns = []
     known = _list(asset.structure, "columns")
     names = {str(item["name"]) for item in known}
@@ -68,15 +92,10 @@ def _columns(asset: Asset, wished: MappingOverride, findings: Findings) -> tuple
             )
     for item in known:
         name, said = str(item["name"]), wished.fields.get(str(item["name"]), FieldOverride())
-        found = said.lake_type or lake_type(str(item["type"]), bool(item.get("enum")))
-        if found is None:
-            findings.add(
-                "CW3007",
-                ("mappings", asset.id, "fields", name),
-                f"{asset.name}.{name} is {item['type']}, which the lake has no exact type for",
-                f"mappings: {asset.id}: fields: {name}: lake_type: string",
-            )
-            found = "string"
+        if item.get("generated") and name not in key:
+            continue
+        base = str(item.get("base") or item["type"])
+        found = said.lake_type or lake_type(base, bool(item.get("enum")), grouped=name in key or not key)
         columns.append(
             ColumnMapping(
                 name, str(item["type"]), found, bool(item.get("nullable", True)), said.field_class or FieldClass.EXACT
@@ -109,14 +128,18 @@ def _check_identity(asset: Asset, key: tuple[str, ...], findings: Findings) -> N
     primary = bool(asset.structure.get("primary_key"))
     if identity in ("full", "index") or (identity == "default" and primary):
         return
-    why = "REPLICA IDENTITY NOTHING" if identity == "nothing" else "no primary key and no replica identity"
+    why = {
+        "nothing": "REPLICA IDENTITY NOTHING",
+        "mixed": "partitions with another replica identity than its own",
+    }.get(identity, "no primary key and no replica identity")
     place = next((n for n, item in enumerate(findings.document.spec.assets) if item == asset.id), 0)
-    schema, table = asset.name.split(".", 1)
+    table = ".".join('"' + part.replace('"', '""') + '"' for part in parts_of(asset.name))
+    also = " and the same for each of its partitions" if asset.structure.get("relkind") == "partitioned" else ""
     findings.add(
         "CW3005",
         ("assets", place),
         f"{asset.name} has {why}: once published, its UPDATEs and DELETEs would fail on the legacy side",
-        f'its owner runs: ALTER TABLE "{schema}"."{table}" REPLICA IDENTITY FULL;',
+        f"its owner runs: ALTER TABLE {table} REPLICA IDENTITY FULL;{also}",
     )
 
 

@@ -103,12 +103,13 @@ _TYPES = {
     Kind.LOCAL: "TIMESTAMP",
     Kind.BOOL: "BOOLEAN",
     Kind.BINARY: "BLOB",
+    Kind.FLOAT: "DOUBLE",
 }
 
 
 def _definition(mapping: TableMapping) -> str:
     types = {item.name: item.lake_type for item in mapping.columns}
     return ", ".join(
-        f"{quote(item.name)} {types[item.name] if item.kind is Kind.DECIMAL else _TYPES[item.kind]}"
+        f"{quote(item.name)} {types[item.name] if item.kind in (Kind.DECIMAL, Kind.FLOAT) else _TYPES[item.kind]}"
         for item in compared(mapping)
     )

@@ -87,7 +87,10 @@ class LakeReader:
             table = self.table(name, fresh=True)
         paths = None if snapshot is None else _plain_files(table, snapshot)
         if paths:
-            columns = ", ".join(quote(item.name) for item in table.schema().fields)
+            stored = _stored_names(table)
+            columns = ", ".join(
+                f"{quote(stored[item.field_id])} AS {quote(item.name)}" for item in table.schema().fields
+            )
             listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
             self.query(
                 f"CREATE VIEW {view} AS SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - names quoted, paths escaped
@@ -112,10 +115,17 @@ def _by_field_id(table: Table, snapshot: int) -> Any:
     return pyarrow.table(columns, wanted.names)
 
 
+def _stored_names(table: Table) -> dict[int, str]:
+    """Field id -> the column's name in the Parquet files: Iceberg spells blanks, dots and the like as `_x20`."""
+    from pyiceberg.schema import sanitize_column_names
+
+    return {item.field_id: item.name for item in sanitize_column_names(table.schema()).fields}
+
+
 def _plain_files(table: Table, snapshot: int) -> list[str] | None:
     """Local paths of the snapshot's data files; None where DuckDB must not read them by itself."""
-    if len(table.schemas()) > 1:
-        return None
+    if len(table.schemas()) > 1 or any(ord(letter) > 0xFFFF for item in table.schema().fields for letter in item.name):
+        return None  # beyond the first plane PyIceberg and Iceberg's Java spell a column's name in the file differently
     paths = []
     for task in table.scan(snapshot_id=snapshot).plan_files():
         address = urlparse(task.file.file_path)

@@ -11,6 +11,7 @@ from psycopg import sql
 from adapters.iceberg.types import arrow_schema, arrow_type, current_columns
 from cutwater.core.errors import BadInput, CutwaterError, Unavailable
 from inventory.model import TableMapping
+from inventory.type_map import needs_printing
 
 if TYPE_CHECKING:
     import adbc_driver_manager
@@ -37,7 +38,14 @@ def select_list(mapping: TableMapping) -> sql.Composable:
     for column in mapping.columns:
         name = sql.Identifier(column.name)
         padded = column.pg_type.startswith("character(")  # as text it would lose its blanks
-        parts.append(name if column.lake_type in _NATIVE or padded else sql.SQL("{}::text AS {}").format(name, name))
+        if column.lake_type in _NATIVE or padded:
+            parts.append(name)
+        elif needs_printing(column.pg_type, column.lake_type):
+            # As the change stream prints it. DISTINCT FROM: a composite of NULLs is NULL to IS NULL, and is a value.
+            printed = sql.SQL("CASE WHEN {0} IS DISTINCT FROM NULL THEN format('%s', {0}) END AS {0}")
+            parts.append(printed.format(name))
+        else:
+            parts.append(sql.SQL("{0}::text AS {0}").format(name))
     return sql.SQL(", ").join(parts)
 
 
@@ -137,9 +145,15 @@ def _carried(rows: pa.Table, mapping: TableMapping) -> pa.Table:
                 f"{mapping.asset_id}.{declared.name} holds a value that {declared.lake_type} cannot carry",
                 cause=str(error).splitlines()[0][:120],
                 state="this range was not copied; nothing was rounded",
-                next="map the column to a wider type, then plan again",
+                next=wider(mapping, declared.name),
             ) from error
     return pa.Table.from_arrays(columns, schema=arrow_schema(current_columns(mapping)))
+
+
+def wider(mapping: TableMapping, column: str) -> str:
+    """The remedy for a value that the column's carrier cannot hold."""
+    said = f"mappings: {mapping.asset_id}: fields: {column}: lake_type: string"
+    return f"say in the wave file {said}; then cutwater wave abandon, and plan again"
 
 
 def _refuse_endless(column: pa.ChunkedArray, first: int, last: int) -> None:

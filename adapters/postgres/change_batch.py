@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters.iceberg.types import arrow_schema, arrow_type, change_columns
+from adapters.postgres.arrow_reader import wider
 from adapters.postgres.pgoutput import UNCHANGED, Relation, Value
 from cutwater.core.errors import BadInput, Refused
 from inventory.model import TableMapping
@@ -73,7 +74,7 @@ def _typed(mapping: TableMapping, name: str, lake_type: str, texts: tuple[str | 
             f"{mapping.asset_id}.{name} holds a value that {lake_type} cannot carry",
             cause=str(error).splitlines()[0][:120],
             state="the change stream stands before this change; nothing was rounded",
-            next="map the column to a wider type, then plan again",
+            next=wider(mapping, name),
         ) from error
 
 

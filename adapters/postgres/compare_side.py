@@ -26,6 +26,8 @@ _SETTINGS = (
     "SET LOCAL TimeZone = 'UTC'",
     "SET LOCAL DateStyle = 'ISO, YMD'",
     "SET LOCAL IntervalStyle = 'iso_8601'",
+    "SET LOCAL bytea_output = 'hex'",
+    "SET LOCAL extra_float_digits = 3",
     "SET LOCAL row_security = off",
     "SET LOCAL statement_timeout = '10min'",
     "SET LOCAL lock_timeout = '10s'",
@@ -67,9 +69,11 @@ class PostgresSide:
     def columns(self, mapping: TableMapping, pin: Pin) -> dict[str, str]:
         query = (
             "SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a "
-            "WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+            "WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped "
+            "AND (a.attgenerated = '' OR a.attname = ANY (%s)) ORDER BY a.attnum"  # others follow from what is compared
         )
-        return {str(name): str(kind) for name, kind in self._read(pin, query, (self._relation(mapping),))}
+        carried = [item.name for item in mapping.columns]
+        return {str(name): str(kind) for name, kind in self._read(pin, query, (self._relation(mapping), carried))}
 
     @_translated
     def totals(self, mapping: TableMapping, pin: Pin) -> dict[str, Any]:

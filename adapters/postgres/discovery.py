@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from adapters.postgres.connection import Connection, connect, explain, translated
-from inventory.model import Asset, AssetKind, Edge, Finding
+from inventory.model import Asset, AssetKind, Edge, Finding, qualified
 from inventory.pii import of_fields
 from inventory.ports import Discovery
 
@@ -55,7 +55,7 @@ class PostgresDiscoverer:
             _by_table(_rows(connection, name, oids=oids)) for name in ("columns", "constraints", "rest")
         )
         not_checked = {
-            f"{row['schema']}.{row['name']}": f"session {row['locked_by']} holds or awaits an exclusive lock on it"
+            _name(row): f"session {row['locked_by']} holds or awaits an exclusive lock on it"
             for row in seen
             if row["locked_by"] is not None
         }
@@ -64,7 +64,7 @@ class PostgresDiscoverer:
         findings: list[Finding] = []
         for row in tables:
             oid = row["oid"]
-            name = f"{row['schema']}.{row['name']}"
+            name = _name(row)
             structure = _structure(row, columns[oid], constraints[oid], rest[oid])
             measures = self._measures(connection, row, columns[oid], rest[oid], not_checked)
             sure = "0.98" if measures["exact"] else "0.90" if row["readable"] else "0.60"
@@ -97,11 +97,9 @@ class PostgresDiscoverer:
                     count = _count(connection, row)
                 pii = of_fields(_sample(connection, row, columns))
             except psycopg.Error as error:  # one table's trouble (a lock, a time limit) leaves the others readable
-                not_checked[f"{row['schema']}.{row['name']}"] = str(
-                    explain(error, "cutwater/inventory", "nothing was changed")
-                )
+                not_checked[_name(row)] = str(explain(error, "cutwater/inventory", "nothing was changed"))
         else:
-            not_checked[f"{row['schema']}.{row['name']}"] = "no SELECT right: not counted, not sampled"
+            not_checked[_name(row)] = "no SELECT right: not counted, not sampled"
         return {
             "volume": count if count is not None else estimate,
             "unit": "rows",
@@ -124,6 +122,7 @@ def _structure(row: _Row, columns: list[_Row], constraints: list[_Row], rest: li
         "columns": [
             {key: item[key] for key in ("name", "type", "nullable", "identity", "generated", "default")}
             | ({"enum": item["labels"]} if item["labels"] else {})
+            | ({"base": item["base"]} if item["base"] else {})
             for item in columns
         ],
         "primary_key": keys["p"][0]["columns"] if keys["p"] else [],
@@ -132,7 +131,7 @@ def _structure(row: _Row, columns: list[_Row], constraints: list[_Row], rest: li
             {
                 "name": item["name"],
                 "columns": item["columns"],
-                "references": item["target"],
+                "references": _target(item),
                 "target_columns": item["target_columns"],
             }
             for item in keys["f"]
@@ -148,7 +147,13 @@ def _structure(row: _Row, columns: list[_Row], constraints: list[_Row], rest: li
 
 def _findings(name: str, row: _Row, structure: Mapping[str, object]) -> Iterator[Finding]:
     identity, keyed = row["replica_identity"], bool(structure["primary_key"])
-    if identity == "nothing" or (identity == "default" and not keyed):
+    if identity == "mixed":
+        yield Finding(
+            f"postgres:{name}",
+            "blocked",
+            "its partitions have another replica identity: their changes would lack columns",
+        )
+    elif identity == "nothing" or (identity == "default" and not keyed):
         yield Finding(
             f"postgres:{name}", "blocked", "no replica identity: UPDATE and DELETE would fail once it is published"
         )
@@ -162,13 +167,13 @@ def _findings(name: str, row: _Row, structure: Mapping[str, object]) -> Iterator
 
 def _fk_edges(name: str, constraints: list[_Row]) -> Iterator[Edge]:
     for item in constraints:
-        if item["type"] == "f" and item["target"] != name:
-            yield Edge(f"postgres:{name}", f"postgres:{item['target']}", "fk", f"constraint {item['name']}")
+        if item["type"] == "f" and _target(item) != name:
+            yield Edge(f"postgres:{name}", f"postgres:{_target(item)}", "fk", f"constraint {item['name']}")
 
 
 def _told_by_rows(connection: Connection, row: _Row, columns: set[str]) -> Iterator[Edge]:
     """Edges that the rows themselves name: an outbox names its topics, a batch register its feeds."""
-    name = f"{row['schema']}.{row['name']}"
+    name = _name(row)
     if "outbox" in row["name"] and "topic" in columns:
         for topic in _distinct(connection, row, "topic"):
             yield Edge(f"postgres:{name}", f"kafka:{topic}", "writes", f"values of {name}.topic")
@@ -206,6 +211,15 @@ def _sample(connection: Connection, row: _Row, columns: list[_Row]) -> dict[str,
 def _system(connection: Connection) -> dict[str, object]:
     found = connection.execute(_query("system").encode()).fetchone()
     return dict(found[0]) if found else {}
+
+
+def _name(row: _Row) -> str:
+    return qualified(str(row["schema"]), str(row["name"]))
+
+
+def _target(constraint: _Row) -> str:
+    """The table that a foreign key refers to; empty for other constraints."""
+    return qualified(constraint["target_schema"], constraint["target_table"]) if constraint["target_table"] else ""
 
 
 def _table(row: _Row) -> sql.Identifier:

@@ -134,7 +134,7 @@ class CreateSlot:
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
         with connect(self.dsn, fence.wave) as db, translated("looking for the slot"):
             row = db.execute(
-                "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s AND plugin = 'pgoutput' AND confirmed_flush_lsn IS NOT NULL",
+                "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s AND plugin = 'pgoutput' AND database = current_database() AND confirmed_flush_lsn IS NOT NULL",
                 (args["name"],),
             ).fetchone()
         return {"slot": args["name"], "lsn": row[0]} if row else None

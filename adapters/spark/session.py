@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cutwater.core.config import Project
 
 _LOCK = threading.Lock()
+LAKE_FILE = "lake.json"  # beside the state of a project: {"private": {"java_home", "spark_jars"}}
 
 
 def spark(project: Project) -> SparkSession:
@@ -49,7 +50,8 @@ def spark(project: Project) -> SparkSession:
             "spark.ui.showConsoleProgress": "false",
             catalog: "org.apache.iceberg.spark.SparkCatalog",
             f"{catalog}.type": "jdbc",
-            f"{catalog}.uri": f"jdbc:postgresql://{parts['host']}:{parts.get('port', 5432)}/{parts['dbname']}",
+            f"{catalog}.uri": f"jdbc:postgresql://{parts['host']}:{parts.get('port', 5432)}/{parts['dbname']}"
+            + (f"?sslmode={parts['sslmode']}" if "sslmode" in parts else ""),
             f"{catalog}.jdbc.user": str(parts["user"]),
             f"{catalog}.jdbc.password": str(parts.get("password", "")),
             f"{catalog}.jdbc.schema-version": "V1",
@@ -88,10 +90,16 @@ def _forget_dead() -> None:
 
 
 def _private(project: Project) -> dict[str, Any]:
-    if not project.endpoints_file.exists():
-        return {}
-    found = json.loads(project.endpoints_file.read_text("utf-8")).get("private", {})
-    return dict(found)
+    """Where Java and the archives are: the sandbox's word, else what `cutwater init` noted for a lake of one's own."""
+    for path in (project.endpoints_file, project.run_dir / LAKE_FILE):
+        if path.exists():
+            return dict(json.loads(path.read_text("utf-8")).get("private", {}))
+    raise Unavailable(
+        "CW3206",
+        "Spark did not start: nobody has brought its Java archives to this machine",
+        state="nothing was written to the lake",
+        next=f"cutwater init {project.root}",
+    )
 
 
 def commit_sql(session: SparkSession, statement: str, properties: dict[str, str]) -> None:

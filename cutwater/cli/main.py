@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from cutwater import __version__
+from cutwater.cli.options import hoisted
 from cutwater.core.errors import CutwaterError, Exit
 
 # noun -> (module, help). A group's module holds `app`, a typer.Typer; a single command's module holds `app` with one.
@@ -19,6 +20,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "doctor": ("cutwater.cli.doctor", "What is missing, and how to mend it"),
     "evidence": ("cutwater.cli.evidence", "The hash-chained journal: verify, show"),
     "explain": ("cutwater.cli.explain", "What an error code means and what to do"),
+    "init": ("cutwater.cli.init", "A project for a PostgreSQL database of your own"),
     "inventory": ("cutwater.cli.inventory", "The As-Is estate: discover, list, show, diff"),
     "reconcile": ("cutwater.cli.reconcile", "Both sides compared at a stated point: run, breaks, explain, report"),
     "runbook": ("cutwater.cli.runbook", "The plan as people carry it out: render"),
@@ -44,7 +46,7 @@ class LazyGroup(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         width = max(map(len, NOUNS))
         sys.stdout.write(
-            "Usage: cutwater NOUN VERB [--project DIR] [--output text|json]\n\n"
+            "Usage: cutwater NOUN VERB [--project DIR] [--output text|json]  (both before or after the verb)\n\n"
             "Moves a payments estate to a lakehouse, wave by wave, and proves that nothing was lost,\ndoubled or changed.\n\n"
             + "".join(f"  {name:<{width}}  {text}\n" for name, (_, text) in sorted(NOUNS.items()))
             + "\nExit codes: 0 done, 1 defect, 2 usage, 3 refused, 4 bad input, 5 unavailable, 6 lease held,\n"
@@ -77,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
     """The console script. Every error ends as one message and a documented exit code."""
     words = sys.argv[1:] if argv is None else argv
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    words = hoisted([word for word in words if word != "--debug"])
     fmt = (
         "json"
         if "json" in (words[i + 1] for i, word in enumerate(words[:-1]) if word == "--output")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -27,3 +28,27 @@ def output(fmt: str) -> Output:
     if fmt not in ("text", "json"):
         raise BadInput("CW1006", f"--output {fmt} is unknown", next="--output text or --output json")
     return Output(fmt)
+
+
+_ANYWHERE = ("--project", "--output")  # what every verb takes, and may be said before it
+
+
+def hoisted(words: Sequence[str]) -> list[str]:
+    """The command line with `--project` and `--output` behind the verb, wherever they stood before it.
+
+    Only words up to the verb are looked at: what stands behind it is the verb's own, and holds where both say something.
+    """
+    head: list[str] = []
+    moved: list[str] = []
+    rest = list(words)
+    while rest and len(head) < 2:
+        name, joined, _ = rest[0].partition("=")
+        if name in _ANYWHERE and (joined or len(rest) > 1):
+            taken = 1 if joined else 2
+            moved += rest[:taken]
+            rest = rest[taken:]
+        elif rest[0].startswith("-"):
+            break
+        else:
+            head.append(rest.pop(0))
+    return [*head, *moved, *rest]

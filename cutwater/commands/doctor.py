@@ -115,6 +115,9 @@ def _slots(project: Project, slots: list[tuple[str, str, int]]) -> Iterator[Chec
 
 
 def _kafka(project: Project, ends: Endpoints) -> Iterator[Check]:
+    if not ends.kafka_bootstrap:
+        yield Check("kafka", "unknown", "not configured")
+        return
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
@@ -131,6 +134,9 @@ def _kafka(project: Project, ends: Endpoints) -> Iterator[Check]:
 
 
 def _registry(project: Project, ends: Endpoints) -> Iterator[Check]:
+    if not ends.registry_url:
+        yield Check("registry", "unknown", "not configured")
+        return
     import httpx
 
     try:

@@ -109,7 +109,7 @@ def test_a_missing_column_is_a_break_of_the_structure() -> None:
 
 
 def test_an_unknown_type_is_no_pass() -> None:
-    odd = replace(PAYMENT, columns=(*PAYMENT.columns, ColumnMapping("ratio", "double precision", "double")))
+    odd = replace(PAYMENT, columns=(*PAYMENT.columns, ColumnMapping("place", "point", "struct<x>")))
     source, target = sides()
     assert compare_table(odd, source, target, PIN, CompareOptions()).verdict is Verdict.INCONCLUSIVE
 

@@ -193,11 +193,53 @@ def test_buckets_are_half_open_and_nested() -> None:
         bucket_of(b"", 3)
 
 
-def test_floats_are_refused() -> None:
-    with pytest.raises(BadInput, match="CW4001"):
-        field_of(ColumnMapping("ratio", "double precision", "double"))
+def test_a_float_is_no_decimal_and_an_unknown_type_is_refused() -> None:
     with pytest.raises(BadInput, match="CW4002"):
         text_of(field_of(COLUMNS[2]), 1.5)
+    with pytest.raises(BadInput, match="CW4001"):
+        field_of(ColumnMapping("place", "point", "struct"))
+
+
+FLOATS = TableMapping(
+    "s",
+    "sample",
+    "legacy.sample",
+    (),
+    (ColumnMapping("wide", "double precision", "double"), ColumnMapping("narrow", "real", "float")),
+)
+_FLOAT_ROWS = st.lists(
+    st.fixed_dictionaries({"wide": st.none() | st.floats(), "narrow": st.none() | st.floats(width=32)}), min_size=1
+)
+
+
+def _bits(rows: list[dict[str, Any]], texts: list[tuple[str]]) -> None:
+    fields = compared(FLOATS)
+    encoded = sorted(encode_row(fields, row) for row in rows)
+    assert sorted(text.encode() for (text,) in texts) == encoded
+    for row in rows:
+        again = decode_row(fields, encode_row(fields, row))
+        assert {name: repr(value) for name, value in again.items()} == {n: repr(v).replace("-nan", "nan") for n, v in row.items()}
+
+
+@given(_FLOAT_ROWS)
+@settings(deadline=None, max_examples=60)
+def test_floats_are_compared_bit_by_bit(rows: list[dict[str, Any]]) -> None:
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute("CREATE TABLE sample (wide DOUBLE, narrow FLOAT)")
+    connection.executemany("INSERT INTO sample VALUES (?, ?)", [[row["wide"], row["narrow"]] for row in rows])
+    _bits(rows, connection.execute(DuckDialect().encodings("sample", FLOATS)).fetchall())
+    connection.close()
+
+
+@pytest.mark.real
+@given(_FLOAT_ROWS)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_postgresql_tells_a_float_by_the_same_bits(postgres: Any, rows: list[dict[str, Any]]) -> None:
+    postgres.execute("CREATE TEMP TABLE IF NOT EXISTS floats (wide float8, narrow float4)")
+    postgres.execute("TRUNCATE floats")
+    with postgres.cursor() as cursor:
+        cursor.executemany("INSERT INTO floats VALUES (%s, %s)", [[row["wide"], row["narrow"]] for row in rows])
+    _bits(rows, postgres.execute(PostgresDialect().encodings("floats", FLOATS)).fetchall())
 
 
 def test_char_padding_is_no_part_of_the_value() -> None:

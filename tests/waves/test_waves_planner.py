@@ -102,16 +102,19 @@ def test_a_key_that_is_not_unique_is_refused() -> None:
     assert planned(WAVE + said.replace(b"[currency]", b"[payment_id]")).mappings
 
 
-def test_a_type_without_counterpart_is_a_finding_until_it_is_said() -> None:
-    odd = table("odd", ["id"], {"id": "bigint", "total": "numeric", "where": "point"})
+def test_a_type_without_counterpart_is_carried_as_text_and_a_class_may_be_said() -> None:
+    odd = table("odd", ["id"], {"id": "bigint", "total": "numeric", "where": "point", "ratio": "real"})
     world = estate(*ESTATE.assets, odd)
-    error = refused(WAVE, world)
-    assert error.code == "CW3007"
-    assert "payhub.odd.total is numeric" in error.what
-    assert "payhub.odd.where is point" in error.cause
-    said = b"mappings:\n  postgres:payhub.odd:\n    fields:\n      total: {lake_type: string, class: ignored}\n      where: {lake_type: string}\n"
+    columns = {c["name"]: c for m in planned(WAVE, world).mappings if m["source_table"] == "odd" for c in m["columns"]}
+    assert {name: c["lake_type"] for name, c in columns.items()} == {
+        "id": "long",
+        "total": "string",
+        "where": "string",
+        "ratio": "float",
+    }
+    said = b"mappings:\n  postgres:payhub.odd:\n    fields:\n      total: {lake_type: double, class: ignored}\n"
     columns = {c["name"]: c for m in planned(WAVE + said, world).mappings for c in m["columns"]}
-    assert (columns["total"]["lake_type"], columns["total"]["field_class"]) == ("string", "ignored")
+    assert (columns["total"]["lake_type"], columns["total"]["field_class"]) == ("double", "ignored")
 
 
 def test_a_reference_that_leaves_the_wave_is_a_bridge() -> None:
@@ -147,9 +150,9 @@ def test_foreign_keys_in_a_circle_still_give_an_order() -> None:
         ("smallint", "int"),
         ("numeric(23,5)", "decimal(23,5)"),
         ("numeric(12)", "decimal(12,0)"),
-        ("numeric(39,2)", None),
-        ("numeric(3,5)", None),
-        ("numeric", None),
+        ("numeric(39,2)", "string"),
+        ("numeric(3,5)", "string"),
+        ("numeric", "string"),
         ("character varying(35)", "string"),
         ("character(3)", "string"),
         ("char(3)", "string"),
@@ -163,13 +166,13 @@ def test_foreign_keys_in_a_circle_still_give_an_order() -> None:
         ("real", "float"),
         ("boolean", "boolean"),
         ("date", "date"),
-        ("time without time zone", None),
-        ("interval", None),
-        ("text[]", None),
-        ("payhub.channel", None),
+        ("time without time zone", "string"),
+        ("interval", "string"),
+        ("text[]", "string"),
+        ("payhub.channel", "string"),
     ],
 )
-def test_types(pg: str, lake: str | None) -> None:
+def test_types(pg: str, lake: str) -> None:
     assert lake_type(pg) == lake
 
 

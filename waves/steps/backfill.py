@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inventory.model import qualified
 from waves.ports import Effect
 from waves.steps.base import Finding, Flow, Step, StepContext
 
@@ -43,5 +44,9 @@ class Backfill(Step):
 
     def _mapping(self, ctx: StepContext) -> dict[str, object] | None:
         asset = ctx.spec.params.get("asset")
-        found = (dict(m) for m in ctx.plan.mappings if f"postgres:{m['source_schema']}.{m['source_table']}" == asset)
+        found = (
+            dict(m)
+            for m in ctx.plan.mappings
+            if f"postgres:{qualified(m['source_schema'], m['source_table'])}" == asset
+        )
         return next(found, None)

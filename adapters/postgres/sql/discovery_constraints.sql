@@ -5,7 +5,8 @@ SELECT k.conrelid::bigint AS oid,
        (SELECT array_agg(a.attname::text ORDER BY u.place)
           FROM unnest(k.conkey) WITH ORDINALITY u(attnum, place)
           JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum) AS columns,
-       n.nspname || '.' || r.relname AS target,
+       n.nspname AS target_schema,
+       r.relname AS target_table,
        (SELECT array_agg(a.attname::text ORDER BY u.place)
           FROM unnest(k.confkey) WITH ORDINALITY u(attnum, place)
           JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum) AS target_columns

@@ -12,7 +12,10 @@ SELECT c.oid::bigint AS oid,
        c.relname AS name,
        c.relkind = 'p' AS partitioned,
        c.relpersistence = 'u' AS unlogged,
-       CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full' ELSE 'index' END AS replica_identity,
+       CASE WHEN l.oid IS NULL AND c.relkind = 'p'
+                 AND EXISTS (SELECT 1 FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf AND p.relreplident <> c.relreplident)
+            THEN 'mixed'
+            ELSE CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full' ELSE 'index' END END AS replica_identity,
        l.pid AS locked_by,
        CASE WHEN l.oid IS NULL THEN pg_get_partkeydef(c.oid) END AS partition_key,
        CASE WHEN l.oid IS NULL AND c.relkind = 'p'
