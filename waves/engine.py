@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, wait
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cutwater.core.errors import CutwaterError, LeaseHeld, Refused
@@ -86,7 +86,7 @@ class Engine:
         self.pool = ServicePool(
             services, fence, machine.services, machine.timer, machine.clock, machine.service_interval
         )
-        asks = Questions(plan.wave, store.evidence, self.pool.views, machine.clock)
+        asks = Questions(plan.wave, store.evidence, self.pool.views, machine.clock, store.journal, self._skew)
         self.questions = EngineQuestions(plan, store, self.history, self.pool, asks, self.append)
         self.executor = LiveExecutor(
             self,
@@ -346,6 +346,12 @@ class Engine:
                 continue  # what they read may be gone
             if STEPS[spec.kind].live and self.history.started(spec.id):
                 self._drive(spec, STEPS[spec.kind].start(self._context(spec)))
+
+    def _skew(self) -> timedelta | None:
+        try:
+            return self.store.skew(self.machine.clock)
+        except CutwaterError:  # nobody can say: gates are unknown
+            return None
 
     def _context(self, spec: StepSpec) -> StepContext:
         return StepContext(self.plan, spec, self.history.attempt, self.history)

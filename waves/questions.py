@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from waves.approvals import PLANNED_BY, Rule, makers_of, standing
 from waves.executors import Question
 from waves.gates import GateResult, NoGo, Questions, refuse
 from waves.history import History
@@ -62,13 +63,12 @@ class EngineQuestions:
         return self._judged(self.asks.evaluate(GateSpec(**effect.args["gate"])))
 
     def approval(self, effect: Effect) -> Outcome:
-        """Every role asked for has said yes to exactly this plan."""
-        given = self.store.approvals.of(self.plan.hash)
-        roles: list[str] = list(effect.args["roles"])
-        missing = [role for role in roles if role not in {item.role for item in given}]
-        if missing or not given:
-            raise approval_missing(self.plan, missing)
-        return {"approved": [{"who": item.who, "role": item.role} for item in given]}
+        """Every role asked for has said yes to exactly this plan, and enough people who did not make it."""
+        makers = makers_of(self.plan.hash, self.store.journal.records(self.plan.wave, PLANNED_BY))
+        found = standing(Rule.of(self.plan), makers, self.store.approvals.of(self.plan.hash))
+        if not found.complete:
+            raise approval_missing(self.plan, list(found.missing_roles), found.missing)
+        return {"approved": [{"who": who, "role": role} for who, role in found.counted]}
 
     def _judged(self, result: GateResult) -> Outcome:
         self.append("gate.evaluated", result.as_dict())
@@ -77,12 +77,12 @@ class EngineQuestions:
         return result.as_dict()
 
 
-def approval_missing(plan: Plan, missing: list[str]) -> NoGo:
+def approval_missing(plan: Plan, missing: list[str], text: str) -> NoGo:
     """The stop message of a plan that lacks its approval."""
     role = missing[0] if missing else "ROLE"
     return NoGo(
         "CW3014",
-        f"plan {plan.hash[:12]} of wave {plan.wave} lacks the approval of {', '.join(missing) or 'anyone'}",
+        f"plan {plan.hash[:12]} of wave {plan.wave} lacks the approval of {text or ', '.join(missing) or 'anyone'}",
         cause="an approval holds for one plan, by its hash",
         state="the wave stays where it is, its streams keep running",
         money="nothing switched: customers are on the old platform",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 
@@ -91,3 +91,6 @@ class EngineStore(Protocol):
     def evidence(self) -> EvidenceStore: ...
     @property
     def approvals(self) -> ApprovalStore: ...
+
+    def skew(self, clock: Callable[[], datetime]) -> timedelta:
+        """The store's clock minus `clock`."""

@@ -6,7 +6,7 @@ For tests that run the engine hundreds of times. The same rules as `cutwater.sta
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cutwater.core.clock import Clock, utc_now
@@ -116,6 +116,10 @@ class MemoryStore:
         self.requests = MemoryRequests(clock)
         self.evidence = MemoryEvidence(clock)
         self.approvals = MemoryApprovals(clock)
+
+    def skew(self, clock: Callable[[], datetime]) -> timedelta:
+        """None: there is one clock."""
+        return timedelta()
 
     def next_token(self, wave: str) -> int:
         """A new runner's token; every earlier one is void."""

@@ -245,6 +245,11 @@ class leased:
         self.store, self.wave, self.what = store, wave, what
 
     def __enter__(self) -> int:
+        from cutwater.commands.wave_status import own_dead
+
+        held = self.store.leases.current(self.wave)
+        if held is not None and own_dead(self.store, history_of(self.store, self.wave)):
+            self.store.leases.release(held)  # of a runner that was killed: its token is void with the next one
         try:
             self.lease = self.store.leases.acquire(
                 self.wave, f"{self.what}, pid {os.getpid()} on {socket.gethostname()}", 600

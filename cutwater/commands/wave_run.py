@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cutwater.commands.wave import check_current
-from cutwater.commands.wave_status import Runner, died_unheard, runner_of
+from cutwater.commands.wave_status import Runner, own_dead, runner_of
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput, CutwaterError, LeaseHeld, Unavailable
 from cutwater.core.ids import new_id
@@ -144,7 +144,7 @@ def stop(project: Project, wave: str) -> bool:
 
 def _started(project: Project, store: Store, history: History, to: str, detach: bool, follower: Follower | None) -> Ran:
     held = store.leases.current(history.wave)
-    if held is not None and not _own_dead(store, history):
+    if held is not None and not own_dead(store, history):
         raise LeaseHeld(
             "CW2001",
             f"wave {history.wave} is held by {held.holder}",
@@ -180,17 +180,6 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
     """It lives on by itself. Without this, Python warns that nobody waited for it."""
     if process.poll() is None:
         process.returncode = 0
-
-
-def _own_dead(store: Store, history: History) -> bool:
-    """Whether the lease belongs to a runner of this machine whose process is gone."""
-    lease = store.leases.current(history.wave)
-    last = history.last_run
-    here = (
-        lease is not None and f"on {socket.gethostname()}" in lease.holder and f"run {last.get('run')}" in lease.holder
-    )
-    unheard = lease is not None and bool(died_unheard(lease, str(last.get("run", ""))))
-    return unheard or (here and runner_of(store, history).dead)
 
 
 def _ended(history: History, run_id: str) -> bool:
@@ -297,7 +286,7 @@ def _wait_answer(store: Store, wave: str, request: int, runner: Runner, limit: f
     while True:
         history = history_of(store, wave)
         lease = store.leases.current(wave)
-        held = lease is not None and f"run {runner.run}" in lease.holder and not _own_dead(store, history)
+        held = lease is not None and f"run {runner.run}" in lease.holder and not own_dead(store, history)
         if not held:
             if store.requests.result(request).state == "open":
                 store.requests.fail(request, {"what": "the runner ended first"})

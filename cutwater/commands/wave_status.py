@@ -93,6 +93,17 @@ def died_unheard(lease: Lease, last_run: str) -> int:
     return 0 if _exists(int(found[1]), lease.acquired_at) else int(found[1])
 
 
+def own_dead(store: Store, history: History) -> bool:
+    """Whether the lease belongs to a runner of this machine whose process is gone."""
+    lease = store.leases.current(history.wave)
+    last = history.last_run
+    here = (
+        lease is not None and f"on {socket.gethostname()}" in lease.holder and f"run {last.get('run')}" in lease.holder
+    )
+    unheard = lease is not None and bool(died_unheard(lease, str(last.get("run", ""))))
+    return unheard or (here and runner_of(store, history).dead)
+
+
 def _exists(pid: int, since: datetime) -> bool:
     """Whether the process is there and is not a later one with the same number."""
     try:

@@ -29,6 +29,7 @@ cutover:
 @pytest.fixture
 def plan() -> Plan:
     text = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION
+    text = text.replace(b"roles:\n", b"roles:\n  cutover-manager: nobody\n")
     return make_plan(parse_wave(text, Path("W01.yaml")), ESTATE)
 
 

@@ -124,7 +124,9 @@ class Bench:
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.clock)
         self.store.journal.append(
-            self.plan.wave, "wave.state", {"from": "", "to": "PLANNED", "attempt": 1, "plan": self.plan.hash}
+            self.plan.wave,
+            "wave.state",
+            {"from": "", "to": "PLANNED", "attempt": 1, "plan": self.plan.hash, "by": "the maker"},
         )
 
     def engine(self, executor: Executor | None = None) -> Engine:
@@ -155,7 +157,10 @@ class Bench:
         self.store.evidence.add("reconciliation", self.plan.wave, body)
 
     def approve(self) -> None:
-        self.store.approvals.add(self.plan.wave, self.plan.hash, "nobody", "migration-lead")
+        """By two people who did not make it: enough for any wave."""
+        for who, role in (("one", "migration-lead"), ("two", "cutover-manager")):
+            if role in self.plan.roles:
+                self.store.approvals.add(self.plan.wave, self.plan.hash, who, role)
 
 
 class SqlBench(Bench):
@@ -168,7 +173,7 @@ class SqlBench(Bench):
     def __post_init__(self) -> None:
         self.store = self.real  # type: ignore[assignment]
         self.clock.now = utc_now()
-        payload = {"from": "", "to": "PLANNED", "attempt": 1, "plan": self.plan.hash}
+        payload = {"from": "", "to": "PLANNED", "attempt": 1, "plan": self.plan.hash, "by": "the maker"}
         self.real.journal.append(self.plan.wave, "wave.state", payload)
         self.plain_append = self.real.journal.append
 

@@ -84,7 +84,7 @@ class Switch(Step):
                 {"to": "legacy", "margin": params["margin"], "epoch": epoch},
                 "set the legacy sequences above both sides",
             ),
-            *self._handover(ctx, "rollback/handover", epoch, "to_group", "from_group"),
+            *self._handover(ctx, "rollback/handover", epoch, "to_group", "from_group", back=True),
         ]
         yield [
             Effect(
@@ -95,7 +95,10 @@ class Switch(Step):
             )
         ]
 
-    def _handover(self, ctx: StepContext, part: str, epoch: int, giver: str, taker: str) -> Iterator[Effect]:
+    def _handover(
+        self, ctx: StepContext, part: str, epoch: int, giver: str, taker: str, back: bool = False
+    ) -> Iterator[Effect]:
+        """back: what was never handed over needs no way back."""
         params: Any = ctx.spec.params
         if params.get("topics"):
             args = {
@@ -103,6 +106,7 @@ class Switch(Step):
                 "from_group": params[giver],
                 "to_group": params[taker],
                 "epoch": epoch,
+                **({"back": True} if back else {}),
             }
             yield Effect(
                 ctx.effect_id(part),
