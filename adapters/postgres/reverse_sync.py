@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import json
 import threading
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg import sql
-from psycopg.types.json import Jsonb
 
-from adapters.postgres.connection import Connection, connect, explain, translated, where
+from adapters.postgres.connection import Connection, connect, explain, translated
 from adapters.postgres.fence_schema import check_token, end_pass, install, let_through, read, zombie
 from adapters.postgres.reverse_mapping import ReverseMapping, Statements, compiled
 from adapters.postgres.reverse_outbox import Batch, Event, Outbox, Position
 from cutwater.core.errors import CutwaterError, Refused, Unavailable
-from cutwater.core.ids import new_id
-from waves.ports import Fence, Outcome, ServiceStatus, Waiting
+from waves.ports import Fence, Outcome, ServiceStatus
 
-_POSITION = "SELECT position_xid::text, position_seq, coalesce(token, 0), marker FROM cutwater.reverse WHERE wave = %s"
+POSITION = "SELECT position_xid::text, position_seq, coalesce(token, 0), marker FROM cutwater.reverse WHERE wave = %s"
 _ADVANCE = """
 UPDATE cutwater.reverse SET position_xid = %s::xid8, position_seq = %s, marker = coalesce(%s, marker), token = %s WHERE wave = %s
 """
@@ -169,7 +165,7 @@ class ReverseSync:
         return self._store, self._legacy
 
     def _position(self, legacy: Connection, fence: Fence, *, lock: bool = False) -> Position:
-        row = legacy.execute((_POSITION + (" FOR UPDATE" if lock else "")).encode(), (self.wave,)).fetchone()
+        row = legacy.execute((POSITION + (" FOR UPDATE" if lock else "")).encode(), (self.wave,)).fetchone()
         if row is None:
             raise Unavailable(
                 "CW3508",
@@ -180,72 +176,6 @@ class ReverseSync:
             raise zombie(self.wave, row[2], fence.token)
         check_token(read(legacy, self.wave), self.wave, fence.token)
         return Position(row[0] or "0", row[1] or 0)
-
-
-class MarkOutbox:
-    """`reverse.mark` {}: an event of ours at the end of the store's outbox; through the fence, where it stands. Out: marker."""
-
-    def __init__(self, store_dsn: str, wave: str, outbox: tuple[str, str]) -> None:
-        self.store_dsn, self.wave, self.outbox = store_dsn, wave, outbox
-
-    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        text = new_id(f"{self.wave}:reverse:")
-        statement = sql.SQL("INSERT INTO {} (event_id, kind, payload) VALUES (%s, 'marker', %s)").format(
-            sql.Identifier(*self.outbox)
-        )
-        with (
-            connect(self.store_dsn, self.wave) as db,
-            translated(f"marking {where(self.store_dsn)}", "no marker was written"),
-        ):
-            fenced = db.execute("SELECT to_regclass('cutwater.pass') IS NOT NULL").fetchone() == (True,)
-            with db.transaction():
-                if fenced:
-                    let_through(db, self.wave, fence.token)
-                db.execute(statement, (uuid.uuid4(), Jsonb({"marker": text})))
-                if fenced:
-                    end_pass(db)
-        return {"marker": text}
-
-    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
-        return None  # another marker does no harm
-
-    def describe(self, args: Mapping[str, Any]) -> str:
-        return f"write a marker into the outbox of {where(self.store_dsn)}"
-
-
-class ReverseDrained:
-    """`reverse.drained` {marker}: everything before the marker is on the legacy side; raises Waiting (CW3501) until then."""
-
-    def __init__(self, store_dsn: str, legacy_dsn: str, wave: str, outbox: tuple[str, str]) -> None:
-        self.store_dsn, self.legacy_dsn, self.wave, self.outbox = store_dsn, legacy_dsn, wave, Outbox(*outbox)
-
-    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        found = self.observe(args, fence)
-        if found is None:
-            raise Waiting(
-                "CW3501",
-                f"the reverse sync of {self.wave} has not come to its marker yet",
-                state="the store holds everything; the legacy side is behind",
-                next="cutwater wave status",
-            )
-        return found
-
-    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
-        marker = str(args["marker"])
-        with connect(self.legacy_dsn, self.wave) as legacy, translated("looking for the marker"):
-            try:
-                row = legacy.execute(_POSITION, (self.wave,)).fetchone()
-            except psycopg.errors.UndefinedTable:
-                row = None
-        position = Position(row[0] or "0", row[1] or 0) if row else Position("0", 0)
-        if row is None or row[3] != marker:  # a later marker may have taken its place
-            with connect(self.store_dsn, self.wave) as store, translated("looking for the marker in the outbox"):
-                if not self.outbox.passed(store, marker, position):
-                    return None
-        return {"marker": marker, "position": f"{position.xid}/{position.seq}"}
-
-    def describe(self, args: Mapping[str, Any]) -> str:
-        return f"wait until the legacy side holds what the store wrote before marker {args['marker']}"
 
 
 def _another_row(event: Event, statements: Statements) -> Refused:

@@ -18,6 +18,7 @@ from cutwater.core.errors import Refused
 from waves.ports import Fence, Outcome
 
 Column = tuple[str, str, str]  # schema, table, column
+Pair = Mapping[str, Sequence[str]]  # side -> its column
 
 # Owned and identity sequences depend on their column; where a default only calls nextval, the default depends on the sequence.
 _SEQUENCES = """
@@ -50,7 +51,9 @@ class Owned:
 
 
 class RaiseSequences:
-    """`sequences.raise` {from_side, to_side, margin, pairs?: [{from: [schema, table, column], to: [...]}], wave?}.
+    """`sequences.raise` {to, margin, from?}: `to` and `from` are sides; without `from` it is the other one of two.
+
+    pairs: columns of both sides that share their numbers, [{side: [schema, table, column], ...}, ...].
 
     Every owned, identity or default sequence of the receiving side is set so that its next value lies more than `margin` above both
     columns' greatest value and the giving side's last one. None is ever lowered, so a repetition changes nothing. Without
@@ -58,19 +61,20 @@ class RaiseSequences:
     below. Out: sequences, raised: {name: [before, after]}.
     """
 
-    def __init__(self, sides: Sides) -> None:
-        self.sides = sides
+    def __init__(self, sides: Sides, pairs: Sequence[Pair] | None = None) -> None:
+        self.sides, self.pairs = sides, pairs
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        giving, taking = dsn_of(self.sides, args["from_side"]), dsn_of(self.sides, args["to_side"])
-        wave, margin = str(args.get("wave", fence.wave)), int(args["margin"])
+        giver, taker, margin, wave = self._giver(args), str(args["to"]), int(args["margin"]), fence.wave
+        giving, taking = dsn_of(self.sides, giver), dsn_of(self.sides, taker)
+        pairs = None if self.pairs is None else {_column(pair[taker]): _column(pair[giver]) for pair in self.pairs}
         with (
             connect(giving, wave) as old,
             connect(taking, wave) as new,
             translated(f"raising the sequences of {where(taking)}", "those that were raised stay so"),
         ):
             theirs, raised, seen = list(owned(old)), {}, set()
-            for mine, column in _paired(owned(new), {o.column for o in theirs}, args.get("pairs")):
+            for mine, column in _paired(owned(new), {o.column for o in theirs}, pairs):
                 numbers = [_furthest(new, mine.column, mine.increment), _furthest(old, column, mine.increment)]
                 numbers += [_last(old, o.name) for o in theirs if o.column == column]
                 known = [number for number in numbers if number is not None]
@@ -84,7 +88,11 @@ class RaiseSequences:
         return None  # doing it again changes nothing
 
     def describe(self, args: Mapping[str, Any]) -> str:
-        return f"raise the sequences of {args['to_side']} above those of {args['from_side']} by {args['margin']}"
+        return f"raise the sequences of {args['to']} above those of {self._giver(args)} by {args['margin']}"
+
+    def _giver(self, args: Mapping[str, Any]) -> str:
+        others = [side for side in self.sides if side != args["to"]]
+        return str(args.get("from") or (others[0] if len(others) == 1 else ""))
 
 
 def owned(db: Connection) -> Iterator[Owned]:
@@ -94,9 +102,8 @@ def owned(db: Connection) -> Iterator[Owned]:
 
 
 def _paired(
-    mine: Iterator[Owned], theirs: set[Column], pairs: Sequence[Mapping[str, Sequence[str]]] | None
+    mine: Iterator[Owned], theirs: set[Column], named: Mapping[Column, Column] | None
 ) -> Iterator[tuple[Owned, Column]]:
-    named = None if pairs is None else {_column(pair["to"]): _column(pair["from"]) for pair in pairs}
     for sequence in mine:
         if named is None and sequence.column in theirs:
             yield sequence, sequence.column

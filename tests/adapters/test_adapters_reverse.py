@@ -6,15 +6,18 @@ import json
 import secrets
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from psycopg.conninfo import make_conninfo
 
 from adapters.postgres.fence import LiftFence, RaiseFence
 from adapters.postgres.reverse_mapping import mapping_of
-from adapters.postgres.reverse_sync import MarkOutbox, ReverseDrained, ReverseSync
+from adapters.postgres.reverse_marker import MarkOutbox, ReverseDrained, Roundtrip
+from adapters.postgres.reverse_sync import ReverseSync
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput, CutwaterError, LeaseHeld, Refused
 from waves.ports import Fence, ServiceStatus, Waiting
@@ -272,6 +275,16 @@ def test_a_marker_makes_the_round_trip_also_where_a_later_one_follows(sides: Sid
     assert missing.value.code == "CW3506"
 
 
+def test_a_named_round_trip_is_one_marker_however_often_it_is_asked_for(sides: Sides) -> None:
+    action = Roundtrip(sides.dsn["store"], sides.dsn["legacy"], WAVE, OUTBOX)
+    for _ in range(3):
+        with pytest.raises(Waiting):
+            action.perform({"mark": "proof-2"}, Fence(WAVE, 1, "test"))
+    sides.all()
+    assert action.perform({"mark": "proof-2"}, Fence(WAVE, 1, "test"))["marker"] == "W01:proof-2"
+    assert sides.rows("SELECT count(*) FROM tobe.outbox", "store") == [(1,)]
+
+
 def test_a_marker_is_written_behind_the_fence_of_the_store(sides: Sides) -> None:
     args = {"side": "store", "wave": WAVE, "epoch": 4, "tables": [["tobe", "outbox"]], "grace_seconds": 5}
     RaiseFence(sides.dsn).perform(args, Fence(WAVE, 1, "test"))
@@ -370,3 +383,56 @@ def test_a_mapping_that_does_not_fit_is_bad_input(sides: Sides) -> None:
     with pytest.raises(BadInput) as found:
         sides.poll()
     assert found.value.code == "CW3507"
+
+
+def test_the_sandboxs_own_mapping_fits_its_legacy_schema(sides: Sides) -> None:
+    import sandbox
+
+    home = Path(sandbox.__file__).parent
+    mapping = yaml.safe_load((home / "project" / "reverse.yaml").read_text("utf-8"))
+    sides.run("legacy", "DROP SCHEMA IF EXISTS payhub CASCADE")
+    sides.run("legacy", (home / "estate" / "payhub.sql").read_text("utf-8"))
+    sides.run(
+        "legacy",
+        "INSERT INTO payhub.party VALUES (1, 'A', 'BANK', 'GB', NULL, NULL, now());"
+        "INSERT INTO payhub.account SELECT i, 1, 'GB' || i, NULL, NULL, 'GBP', 'ACTIVE', NULL, now(), 1 FROM generate_series(1, 2) AS i",
+    )
+    uetr, at = str(uuid.UUID(int=5)), "2026-12-05T22:00:00.123456Z"
+
+    def event() -> dict[str, Any]:
+        return {
+            "event_id": str(uuid.uuid4()), "topic": "t", "message_key": uetr, "event_type": "E", "created_at": at,
+            "payload": {"amount": "12.5"},
+        }  # fmt: skip
+
+    batch = {
+        "batch_id": 100000001, "feed": "bacs", "file_name": "f", "message_id": "m", "item_count": 2, "control_sum": "25.00000",
+        "currency": "GBP", "received_at": at, "sha256": "0" * 64,
+    }  # fmt: skip
+    payment = {
+        "payment_id": 5, "uetr": uetr, "end_to_end_id": "e", "instruction_id": "i", "channel": "BACS", "debtor_account_id": 1,
+        "creditor_account_id": 2, "amount": "12.50000", "currency": "GBP", "value_date": "2026-12-07", "status": "RCVD",
+        "batch_id": 100000001, "remittance": None, "charges": "0.1250", "details": {"a": [1]}, "created_at": at, "updated_at": at,
+        "smoke": None, "batch": batch,
+    }  # fmt: skip
+    sides.emit("payment", **payment, event=event())
+    sides.emit("payment", **{**payment, "payment_id": 6, "uetr": str(uuid.UUID(int=6))}, event=event())
+    sides.emit("payment", **{**payment, "payment_id": 7, "uetr": str(uuid.UUID(int=7)), "smoke": "S"}, event=event())
+    status = {
+        "payment_id": 5,
+        "uetr": uetr,
+        "seq": 1,
+        "status": "ACSC",
+        "reason_code": None,
+        "reported_by": "X",
+        "occurred_at": at,
+    }
+    sides.emit("status", **status, smoke=None, event=event())
+    sides.sync = sides.new_sync(mapping=mapping)
+    assert sides.all() == 4
+    assert sides.rows("SELECT payment_id, status::text, amount::text, details FROM payhub.payment ORDER BY 1") == [
+        (5, "ACSC", "12.50000", {"a": [1]}),
+        (6, "RCVD", "12.50000", {"a": [1]}),
+    ]
+    assert sides.rows("SELECT count(*) FROM payhub.file_batch") == [(1,)]
+    assert sides.rows("SELECT count(*) FROM payhub.outbox WHERE published_at IS NOT NULL") == [(3,)]

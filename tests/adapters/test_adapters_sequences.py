@@ -60,9 +60,8 @@ class Pair:
         assert found is not None
         return int(found[0])
 
-    def raised(self, margin: int = 100, token: int = 1, **more: Any) -> dict[str, Any]:
-        args = {"from_side": "legacy", "to_side": "store", "margin": margin, **more}
-        return RaiseSequences(self.sides).perform(args, Fence(WAVE, token, "test"))
+    def raised(self, margin: int = 100, token: int = 1, to: str = "store", pairs: Any = None) -> dict[str, Any]:
+        return RaiseSequences(self.sides, pairs).perform({"to": to, "margin": margin}, Fence(WAVE, token, "test"))
 
     def remove(self) -> None:
         for name in self.names.values():
@@ -129,7 +128,7 @@ def test_named_pairs_of_other_names_and_an_old_token(pair: Pair) -> None:
         "store",
         "CREATE SCHEMA tobe; CREATE SEQUENCE tobe.payment_id; CREATE TABLE tobe.payment (id bigint DEFAULT nextval('tobe.payment_id'))",
     )
-    pairs = [{"from": ["Hub", "Payment", "id"], "to": ["tobe", "payment", "id"]}]
+    pairs = [{"legacy": ["Hub", "Payment", "id"], "store": ["tobe", "payment", "id"]}]
     with connect(pair.sides["store"], WAVE) as db:
         install(db)
         with db.transaction():
@@ -137,3 +136,5 @@ def test_named_pairs_of_other_names_and_an_old_token(pair: Pair) -> None:
     with pytest.raises(LeaseHeld):
         pair.raised(pairs=pairs, token=4)
     assert pair.raised(pairs=pairs, token=5)["raised"] == {"tobe.payment_id": [None, 107]}
+    pair.run("store", "INSERT INTO tobe.payment SELECT FROM generate_series(1, 3)")
+    assert pair.raised(pairs=pairs, token=5, to="legacy")["raised"] == {"Hub.Payment_id_seq": [7, 210]}
