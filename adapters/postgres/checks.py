@@ -21,6 +21,8 @@ _TABLE = """
 SELECT c.relreplident::text, c.relkind::text, c.relpersistence::text,
        has_table_privilege(c.oid, 'SELECT'),
        pg_has_role(c.relowner, 'USAGE'),
+       has_table_privilege(c.relowner, c.oid, 'SELECT') AND has_schema_privilege(c.relowner, n.oid, 'USAGE'),
+       (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = c.relowner),
        EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
        ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated <> ''),
        ARRAY(SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey[:i.indnkeyatts - 1])
@@ -179,7 +181,7 @@ def table_problems(db: Connection, mapping: TableMapping) -> Iterator[CutwaterEr
 
 @dataclass(frozen=True)
 class _Table:
-    """A row of _TABLE. partitions: the leaves of a partitioned table; others and unfit: leaves of another replica identity,
+    """A row of _TABLE. owned: the role is the owner or inherits its rights. partitions: the leaves of a partitioned table; others and unfit: leaves of another replica identity,
     and such as have no stream (foreign, unlogged)."""
 
     name: str
@@ -190,6 +192,8 @@ class _Table:
     persistence: str
     may_read: bool
     owned: bool
+    owner_may_read: bool
+    owner_is_super: bool
     has_key: bool
     generated: list[str]
     carried: list[str]
@@ -205,11 +209,12 @@ class _Table:
 
 def _rights(mapping: TableMapping, table: _Table) -> Iterator[CutwaterError]:
     state, role = "nothing was created", quoted(table.role)
-    if not table.may_use:
+    inherited = not table.owned and table.owner_may_read and not table.owner_is_super  # they come with the owner's role
+    if not (table.may_use or inherited):
         schema = quoted(mapping.source_schema)
         mend = f"GRANT USAGE ON SCHEMA {schema} TO {role};"
         yield BadInput("CW3104", f"USAGE on schema {mapping.source_schema} is missing", state=state, next=mend)
-    if not table.may_read:
+    if not (table.may_read or inherited):
         mend = f"GRANT SELECT ON {table.sql} TO {role};"
         yield BadInput("CW3104", f"SELECT on {table.name} is missing", state=state, next=mend)
     if not table.owned:
@@ -217,7 +222,9 @@ def _rights(mapping: TableMapping, table: _Table) -> Iterator[CutwaterError]:
             "CW3115",
             f"the role does not own {table.name}: it cannot be published",
             state=state,
-            next=f"GRANT {quoted(table.owner)} TO {role};",
+            next=f"ALTER TABLE {table.sql} OWNER TO a role that is no superuser, then GRANT that role TO {role};"
+            if table.owner_is_super
+            else f"GRANT {quoted(table.owner)} TO {role};",
         )
     if table.hidden:
         yield Refused(

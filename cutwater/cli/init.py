@@ -17,6 +17,7 @@ from cutwater.core.redaction import plain
 if TYPE_CHECKING:
     from cutwater.commands.init import Initialised
 
+MOST_REASONS = 3
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -24,7 +25,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def init(
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Where the project is written")] = None,
     source: Annotated[str, typer.Option("--source", help="The database that moves: postgresql://USER@HOST/DB")] = "",
-    wave: Annotated[str, typer.Option("--wave", help="Name of the wave that holds its tables")] = "W01",
+    wave: Annotated[str, typer.Option("--wave", help="Name of the wave that holds its tables (default: W01)")] = "",
     schema: Annotated[list[str] | None, typer.Option("--schema", help="Only this schema; may be given again")] = None,
     catalog: Annotated[
         str, typer.Option("--catalog", help="PostgreSQL database of the lake's catalog (default: the sandbox's)")
@@ -97,7 +98,7 @@ def _blocking(done: Initialised) -> bool:
 def _print(out: Output, done: Initialised) -> None:
     out.line(f"{done.source}  PostgreSQL {done.version}, {len(done.tables)} tables")
     out.table(
-        ("TABLE", "ROWS", "SIZE", "KEY", "IDENTITY", "IN THE LAKE", "STATE"),
+        ("TABLE", "ROWS", "SIZE", "KEY", "IDENTITY", "STATE"),
         [
             (
                 item.name,
@@ -105,7 +106,6 @@ def _print(out: Output, done: Initialised) -> None:
                 _size(item.size),
                 ", ".join(item.key) or "-",
                 item.identity,
-                item.target,
                 glyph(item.state),
             )
             for item in done.tables
@@ -114,7 +114,7 @@ def _print(out: Output, done: Initialised) -> None:
     )
     for item in done.tables:
         for note in item.notes:
-            out.line(f"{glyph(item.state):<10} {item.name}: {note}")
+            out.line(f"{glyph('late'):<10} {plain(item.name)}: {plain(note)}")
     for part, why in done.not_checked.items():
         out.line(f"{glyph('unknown'):<10} {part}: not checked, {why}")
     _print_needs(out, done)
@@ -131,13 +131,17 @@ def _print_needs(out: Output, done: Initialised) -> None:
     if not done.needs:
         out.line("Nothing is missing: rights, settings and replica identities are as a wave needs them.")
         return
-    out.line(f"Missing, and mended by ({len(done.needs)}):")
-    seen = set()
+    out.line("Missing. Each statement mends what stands above it:")
+    by_mend: dict[str, list[str]] = {}
     for need in done.needs:
-        out.line(f"  -- {need.code} {plain(need.what)}")
-        if need.mend not in seen:
-            out.line(f"  {plain(need.mend)}")
-        seen.add(need.mend)
+        by_mend.setdefault(need.mend, []).append(f"{need.code} {plain(need.what)}")
+    for mend, whys in by_mend.items():
+        for why in whys[:MOST_REASONS]:
+            out.line(f"  -- {why}")
+        if len(whys) > MOST_REASONS:
+            out.line(f"  -- and {len(whys) - MOST_REASONS} more of this kind")
+        out.line(f"  {plain(mend)}")
+    out.line(f"Then: cutwater init {done.folder} --refresh")
 
 
 def _print_files(out: Output, done: Initialised) -> None:

@@ -49,10 +49,11 @@ _WHOLE = ("smallint", "integer", "bigint")
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asked for. warehouse: '' for a folder of the project. catalog: '' for the sandbox's."""
+    """What the user asked for. wave: '' for W01, or the one that init wrote before. catalog: '' for the sandbox's, or what
+    the project has already. warehouse: '' for a folder of the project."""
 
     source: str
-    wave: str = "W01"
+    wave: str = ""
     name: str = ""
     catalog: str = ""
     warehouse: str = ""
@@ -122,6 +123,7 @@ def init(folder: Path, wish: Wish, clock: Clock = utc_now) -> Initialised:
     """Writes the project's files, all or (where one of another hand stands in the way: CW1022) none."""
     source = split_dsn(wish.source, SOURCE_PASSWORD, "--source")
     catalog = split_dsn(wish.catalog, CATALOG_PASSWORD, "--catalog") if wish.catalog else None
+    wish = replace(wish, wave=wish.wave or _wave_before(folder))
     _check_wave(wish.wave)
     dsn = _with_password(source, wish.source)
     found = PostgresDiscoverer(dsn, wish.schemas).discover(clock())
@@ -148,12 +150,29 @@ def init(folder: Path, wish: Wish, clock: Clock = utc_now) -> Initialised:
         tuple({(need.code, need.mend, need.what): need for need in needs}.values()),
         tuple(_will_create(wish.wave, entries)),
         written,
-        tuple(item.variable for item in (source, catalog) if item is not None and item.variable),
-        catalog is not None,
+        tuple(re.findall(r"\$\{(CUTWATER_(?:SOURCE|CATALOG)_PASSWORD)\}", _settings(texts[CONFIG_NAME]))),
+        'catalog_dsn = "sandbox"' not in _settings(texts[CONFIG_NAME]),
         wish.wave,
-        dict(found.not_checked),
+        {part: why for part, why in found.not_checked.items() if not why.startswith("no SELECT right")},
         stale,
     )
+
+
+def _settings(config: str) -> str:
+    """The configuration without its comments."""
+    return "\n".join(line for line in config.splitlines() if not line.startswith("#"))
+
+
+def _wave_before(folder: Path) -> str:
+    """The wave that init wrote here before; W01 in a new project."""
+    before = [name[6:-5] for name in _known(folder) if name.startswith("waves/") and name.endswith(".yaml")]
+    return before[0] if len(before) == 1 else "W01"
+
+
+def _known(folder: Path) -> dict[str, str]:
+    """File -> hash of what init wrote here before."""
+    note = folder / ".cutwater" / NOTE
+    return dict(json.loads(note.read_text("utf-8"))) if note.is_file() else {}
 
 
 def _check_wave(name: str) -> None:
@@ -191,7 +210,7 @@ def _look(db: Connection, asset: Asset, wave: str) -> tuple[TableEntry, FoundTab
         plain(left_out).replace("\n", " "),
         asset.measures.get("volume") == 0 and bool(asset.measures.get("exact")),
     )
-    notes = tuple(_notes(asset, entry, problems, left_out))
+    notes = tuple(_notes(asset, entry, left_out))
     state = "blocked" if problems or left_out else "late" if notes else "pass"
     line = FoundTable(
         asset.name,
@@ -223,11 +242,11 @@ def _left_out(asset: Asset, problems: Sequence[CutwaterError]) -> str:
     return next((problem.what for problem in problems if problem.code in _NEVER), "")
 
 
-def _notes(asset: Asset, entry: TableEntry, problems: Sequence[CutwaterError], left_out: str) -> Iterator[str]:
+def _notes(asset: Asset, entry: TableEntry, left_out: str) -> Iterator[str]:
+    """What has to be known of a table beside what is missing for it."""
     if left_out:
         yield f"left out: {left_out}"
         return
-    yield from (problem.what for problem in problems)
     if not entry.key:
         yield "no primary key: its rows are a multiset, copied in one piece"
     if asset.structure.get("relkind") == "partitioned":
@@ -238,8 +257,6 @@ def _notes(asset: Asset, entry: TableEntry, problems: Sequence[CutwaterError], l
         yield "large, and its key does not begin with a whole number: it is copied in one piece, through memory"
     if entry.fields:
         yield f"carried as text: {', '.join(entry.fields)} (infinity, NaN or a year out of range)"
-    if asset.measures.get("volume") is None:
-        yield "not counted"
 
 
 def _is_carried(column: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
@@ -299,7 +316,7 @@ def _texts(
     name = wish.name or re.sub(r"[^A-Za-z0-9._-]", "-", folder.resolve().name).strip(".-_")[:64] or "project"
     warehouse = wish.warehouse or str(folder.resolve() / "lake")
     texts = {
-        CONFIG_NAME: config_text(name, source, catalog, warehouse),
+        CONFIG_NAME: _config_before(folder, wish, source) or config_text(name, source, catalog, warehouse),
         f"waves/{wish.wave}.yaml": wave_text(wish.wave, f"{database} to the lake", entries, chunk_rows),
         "reconcile.yaml": reconcile_text(entries),
         ".gitignore": ".cutwater/\nlake/\n",
@@ -310,10 +327,18 @@ def _texts(
     return texts
 
 
+def _config_before(folder: Path, wish: Wish, source: Dsn) -> str:
+    """cutwater.toml as init wrote it before for this very source, so that its options need not be said again."""
+    path = folder / CONFIG_NAME
+    if wish.catalog or wish.name or not path.is_file() or _sha256(path.read_bytes()) != _known(folder).get(CONFIG_NAME):
+        return ""
+    text = path.read_text("utf-8")
+    return text if f"postgres_dsn = {json.dumps(source.kept)}\n" in text else ""
+
+
 def _write(folder: Path, texts: Mapping[str, str], refresh: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(files written, files of ours that would be otherwise now). What another hand wrote or edited is refused: CW1022."""
-    note = folder / ".cutwater" / NOTE
-    known: dict[str, str] = json.loads(note.read_text("utf-8")) if note.is_file() else {}
+    note, known = folder / ".cutwater" / NOTE, _known(folder)
     missing: list[str] = []
     stale: list[str] = []
     foreign: list[str] = []

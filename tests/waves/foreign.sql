@@ -66,7 +66,7 @@ INSERT INTO "Lager Süd"."Artikel Nr.1" SELECT i * 1.50, 'k' || i, i, NULL, '値
 CREATE TABLE "dotted.name"."desk" (id int PRIMARY KEY);
 INSERT INTO "dotted.name"."desk" VALUES (7);
 CREATE TABLE "dotted.name"."x.y" (id uuid PRIMARY KEY, body text);
-INSERT INTO "dotted.name"."x.y" SELECT gen_random_uuid(), repeat(md5(i::text), 40000) FROM generate_series(1, 6) i; -- 1.3 MB each
+INSERT INTO "dotted.name"."x.y" SELECT gen_random_uuid(), (SELECT string_agg(md5(i || '.' || j), '') FROM generate_series(1, 60000) j) FROM generate_series(1, 6) i; -- 1.9 MB each
 CREATE TABLE public.empty (id int PRIMARY KEY, note text);
 CREATE TABLE public.loose (id numeric PRIMARY KEY, note text);
 INSERT INTO public.loose SELECT i * 1.0, 'n' FROM generate_series(1, 30) i;
