@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from adapters.duckdb.compare_side import LakeSide
     from adapters.iceberg.feed_lanes import SharedTap
     from adapters.postgres.compare_side import PostgresSide
+    from adapters.postgres.reverse_sync import ReverseSync
     from adapters.spark.fold import FoldingStream
     from inventory.ports import Discoverer
     from lakehouse.ports import FeedSource
     from reconciliation.ports import FeedView, Pinner
+    from waves.held import Receiver
     from waves.plan import Plan
     from waves.ports import Action, Service
 
@@ -67,6 +69,29 @@ class WaveParts:
         return SharedTap(FeedTap([feed_source(self.project, name) for name in self.feeds], store))
 
     @property
+    def cuts_over(self) -> bool:
+        """Does the plan say how the wave is cut over?"""
+        return any(step.kind == "reverse" for step in self.plan.steps)
+
+    @property
+    def _reverse(self) -> Mapping[str, Any]:
+        return next((step.params for step in self.plan.steps if step.kind == "reverse"), {})
+
+    @property
+    def outbox(self) -> tuple[str, str]:
+        """Schema and table of the store's outbox; empty names where the wave has no store."""
+        schema, table = self._reverse.get("outbox") or ("", "")
+        return str(schema), str(table)
+
+    @cached_property
+    def reverse(self) -> ReverseSync:
+        from adapters.postgres.reverse_mapping import mapping_of as reverse_mapping
+        from adapters.postgres.reverse_sync import ReverseSync
+
+        ends, writes = self.project.endpoints(), reverse_mapping(self._reverse.get("writes") or {})
+        return ReverseSync(ends.store_dsn, ends.postgres_dsn, self.plan.wave, self.outbox, writes)
+
+    @property
     def feeds(self) -> list[str]:
         """The streams of the wave's `feeds` steps."""
         return [str(name) for step in self.plan.steps if step.kind == "feeds" for name in step.params.get("feeds", ())]
@@ -108,7 +133,52 @@ def actions(project: Project, plan: Plan) -> dict[str, Action]:
         "postgres.drop_publication": Drop(dsn, "publication"),
         "backfill.bounds": Bounds(dsn),
         **{name: LakeAction(name, action) for name, action in lake.items()},
+        **(_cutover_actions(project, plan, shared) if shared.cuts_over else {}),
     }
+
+
+def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[str, Action]:
+    """What the steps from the reverse sync to the open route name."""
+    from adapters.aws.route import Route, RouteRead, RouteSet
+    from adapters.http_api.smoke import SmokeRun
+    from adapters.iceberg.faults import LakeAction
+    from adapters.iceberg.feed_lanes import FeedsDrained
+    from adapters.kafka.handover import KafkaHandover
+    from adapters.postgres.back_check import BackCheck
+    from adapters.postgres.drain import OutboxEmpty, StreamDrain
+    from adapters.postgres.fence import LiftFence, RaiseFence
+    from adapters.postgres.fence_prove import ProveFence
+    from adapters.postgres.keys import StoreKeys
+    from adapters.postgres.reverse_marker import MarkOutbox, ReverseDrained
+    from adapters.postgres.sequences import RaiseSequences
+
+    ends = project.endpoints()
+    sides = {"legacy": ends.postgres_dsn, "store": ends.store_dsn}
+    route, outbox = Route(ends), shared.outbox
+    return {
+        "route.read": RouteRead(route),
+        "route.set": RouteSet(route),
+        "outbox.empty": OutboxEmpty(ends.postgres_dsn),
+        "fence.raise": RaiseFence(sides),
+        "fence.prove": ProveFence(sides),
+        "fence.lift": LiftFence(sides),
+        "stream.drain": LakeAction("stream.drain", StreamDrain(lambda: shared.stream)),
+        "feeds.drained": LakeAction("feeds.drained", FeedsDrained(lambda: shared.tap)),
+        "store.keys": StoreKeys(ends.postgres_dsn, ends.store_dsn),
+        "sequences.raise": RaiseSequences(sides),
+        "kafka.handover": KafkaHandover(ends.kafka_bootstrap),
+        "smoke.run": SmokeRun(ends.gateway_url, project.files_dir / "smoke"),
+        "reconcile.back": BackCheck(ends.store_dsn, ends.postgres_dsn),
+        "reverse.mark": MarkOutbox(ends.store_dsn, plan.wave, outbox),
+        "reverse.drained": ReverseDrained(ends.store_dsn, ends.postgres_dsn, plan.wave, outbox),
+    }
+
+
+def held_receiver(project: Project) -> Receiver:
+    """How a held payment reaches the side that accepts writes: through the gateway, under its own key."""
+    from adapters.http_api.held import GatewayReceiver
+
+    return GatewayReceiver(lambda: project.endpoints().gateway_url)
 
 
 def services(project: Project, plan: Plan, names: Sequence[str]) -> list[Service]:
@@ -121,6 +191,8 @@ def services(project: Project, plan: Plan, names: Sequence[str]) -> list[Service
     for name in names:
         if name == "stream":
             made.append(LakeService(shared.stream))
+        elif name == "reverse":
+            made.append(shared.reverse)
         elif name.startswith("feed:"):
             made.append(LakeService(FeedLane(name.removeprefix("feed:"), shared.tap)))
         else:

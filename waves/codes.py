@@ -32,6 +32,7 @@ CODES: dict[str, str] = {
     "CW3041": "It is not the planned window. A cutover at another time needs a person's word: --outside-window REASON --as WHO; it goes into the journal.",
     "CW3042": "A decision needs the name of who takes it: --as WHO.",
     "CW3043": "The reconciliation at the fence point did not pass. The way back begins by itself; `cutwater reconcile breaks` shows what differs.",
+    "CW3047": "Held payments have no answer yet; they stay in the ledger, with what follows on their accounts, and are tried again.",
     "CW3040": "The plan ends with its dual run. Add a cutover section to the wave file and plan again.",
     "CW3027": "A database (the source, or the one that holds the lake's catalog) closed the connection or did not answer. The runner tries again; `cutwater doctor` names the system.",
     "CW3050": "Who planned a wave cannot approve it: the checker is another person than the maker. Names are compared without case and blanks.",

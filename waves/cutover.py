@@ -18,10 +18,14 @@ def cutover_steps(
     """
     tables = [[item["source_schema"], item["source_table"]] for item in mappings]
     grace, keys = section.grace_seconds, [item.model_dump(mode="json") for item in section.keys]
+    back = section.reverse.model_dump(mode="json") if section.reverse else {}
+    reverse = {"keys": keys, **back}
     fence = {"tables": tables, "grace_seconds": grace, "outbox": list(section.outbox or ())}
     switch = {
         "margin": section.sequence_margin,
         "keys": keys,
+        "pairs": [item.model_dump(mode="json") for item in section.sequences],
+        "compare": [item.model_dump(mode="json") for item in section.compare_back],
         "store_tables": [list(item) for item in section.store_tables],
         "grace_seconds": grace,
         "topics": list(section.consumers.topics) if section.consumers else [],
@@ -29,7 +33,7 @@ def cutover_steps(
         "to_group": section.consumers.to_group if section.consumers else "",
     }
     chain: list[tuple[str, str, str, dict[str, Any], bool]] = [
-        ("reverse", "reverse", "Prove the way back: a marker from the store to the legacy side", {"keys": keys}, True),
+        ("reverse", "reverse", "Prove the way back: a marker from the store to the legacy side", reverse, True),
         ("fence", "fence", f"Route dark, fence {len(tables)} legacy tables, prove it", fence, True),
         ("drain", "drain", "Drain every channel up to the fence", {"feeds": list(feeds)}, True),
         ("final", "final", "Reconcile at the fence point", {}, True),

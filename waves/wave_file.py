@@ -128,6 +128,29 @@ class KeyCopy(_Model):
     watermark: str = ""
 
 
+class ReverseSection(_Model):
+    """The way back as data: the store's outbox, and per kind of its events the legacy rows that it becomes (see
+    adapters/postgres/reverse_mapping.py)."""
+
+    outbox: tuple[str, str]
+    writes: dict[str, list[dict[str, Any]]]
+
+
+class SequencePair(_Model):
+    """Columns (schema, table, column) of both sides that share their numbers."""
+
+    legacy: tuple[str, str, str]
+    store: tuple[str, str, str]
+
+
+class ComparePair(_Model):
+    """A table of the store whose rows the legacy side has to hold after a rollback; the first column is the key."""
+
+    store: tuple[str, str]
+    legacy: tuple[str, str]
+    columns: Annotated[dict[str, str], Field(min_length=1)]
+
+
 class CutoverSection(_Model):
     """How the wave is cut over. grace_seconds: for writers in flight at the fence. outbox: schema, table and the column
     that is null while a row is unpublished. smoke: channels of the smoke test. sequence_margin: added above both sides'
@@ -140,6 +163,9 @@ class CutoverSection(_Model):
     sequence_margin: Annotated[int, Field(ge=0)] = 10_000
     store_tables: tuple[tuple[str, str], ...] = ()
     keys: tuple[KeyCopy, ...] = ()
+    sequences: tuple[SequencePair, ...] = ()
+    compare_back: tuple[ComparePair, ...] = ()
+    reverse: ReverseSection | None = None
 
 
 class WaveSpec(_Model):

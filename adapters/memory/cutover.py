@@ -107,13 +107,16 @@ def _keys(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
     return {"keys": len(world.keys)}
 
 
-def _roundtrip(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
-    marker = f"marker:{args['mark']}"
-    if marker not in world.outbox:
-        world.outbox.append(marker)
-    if world.outbox.index(marker) >= world.reversed:
+def _mark(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    marker = f"marker:{len(world.outbox)}"
+    world.outbox.append(marker)
+    return {"marker": marker}
+
+
+def _drained(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    if world.outbox.index(args["marker"]) >= world.reversed:
         raise Waiting("CW3199", "the marker is on its way")
-    return {"mark": args["mark"]}
+    return {"marker": args["marker"]}
 
 
 def _handover(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
@@ -144,7 +147,8 @@ DO: dict[str, Deed] = {
     "sequences.raise": lambda w, a: {"to": a["to"]},
     "kafka.handover": _handover,
     "smoke.run": lambda w, a: {"channel": a["channel"]},
-    "reverse.roundtrip": _roundtrip,
+    "reverse.mark": _mark,
+    "reverse.drained": _drained,
     "held.release": lambda w, a: {"released": 0},
 }
 Look = Callable[[CutoverWorld, dict[str, Any]], Outcome | None]

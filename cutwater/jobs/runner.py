@@ -36,6 +36,7 @@ from waves import life
 from waves.engine import Engine, Machine
 from waves.executors import Stopped
 from waves.gates import NoGo
+from waves.held import Receiver
 from waves.plan import Plan
 from waves.ports import Action, Fence, Service
 from waves.settle import plain
@@ -51,6 +52,8 @@ class Wiring(Protocol):
     def actions(self, project: Project, plan: Plan) -> Mapping[str, Action]: ...
 
     def services(self, project: Project, plan: Plan, names: Sequence[str]) -> Sequence[Service]: ...
+
+    def held_receiver(self, project: Project) -> Receiver: ...
 
 
 class Keeper(threading.Thread):
@@ -151,7 +154,7 @@ def run_wave(
         engine = Engine(
             store,
             plan,
-            {**cutover_actions.actions(project), **wiring.actions(project, plan)},
+            {**cutover_actions.actions(project, wiring.held_receiver(project)), **wiring.actions(project, plan)},
             lambda names: wiring.services(project, plan, names),
             fence,
             machine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
+from waves.steps.reverse import drained
 
 
 class Retire(Step):
@@ -14,14 +15,10 @@ class Retire(Step):
 
     def start(self, ctx: StepContext) -> Flow:
         params = ctx.spec.params
-        yield [
-            Effect(
-                ctx.effect_id("last"),
-                "reverse.roundtrip",
-                {"mark": "last"},
-                "bring the last changes to the legacy side",
-            )
+        [marked] = yield [
+            Effect(ctx.effect_id("mark"), "reverse.mark", {"mark": "last"}, "mark the end of the store's outbox")
         ]
+        yield [drained(ctx, "drained", marked)]
         yield [
             Effect(
                 ctx.effect_id("services"),

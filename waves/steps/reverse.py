@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from waves.ports import Effect
+from waves.ports import Effect, Outcome
 from waves.steps.base import Flow, Step, StepContext
 
 
@@ -21,20 +21,12 @@ class Reverse(Step):
     def complete(self, ctx: StepContext) -> Flow:
         [route] = yield [_read(ctx, "route")]
         mark = f"proof-{int(route['epoch'])}"
-        yield [
-            Effect(
-                ctx.effect_id("roundtrip"),
-                "reverse.roundtrip",
-                {"mark": mark},
-                "send a marker from the store to the legacy side",
-            ),
-            Effect(
-                ctx.effect_id("keys"),
-                "store.keys",
-                {"mark": mark, "copies": list(ctx.spec.params.get("keys", ()))},
-                "bring the idempotency keys over",
-            ),
+        keys = {"mark": mark, "copies": list(ctx.spec.params.get("keys", ()))}
+        [marked, _] = yield [
+            Effect(ctx.effect_id("mark"), "reverse.mark", {"mark": mark}, "mark the end of the store's outbox"),
+            Effect(ctx.effect_id("keys"), "store.keys", keys, "bring the idempotency keys over"),
         ]
+        yield [drained(ctx, "drained", marked)]
 
     def services(self, ctx: StepContext) -> tuple[str, ...]:
         return ("reverse",)
@@ -42,3 +34,9 @@ class Reverse(Step):
 
 def _read(ctx: StepContext, *parts: str) -> Effect:
     return Effect(ctx.effect_id(*parts), "route.read", {"wave": ctx.plan.wave}, "read the route and its epoch")
+
+
+def drained(ctx: StepContext, part: str, marked: Outcome) -> Effect:
+    """Waits until the legacy side holds everything up to a marker of the store's outbox."""
+    marker = {"marker": str(marked.get("marker", ""))}
+    return Effect(ctx.effect_id(part), "reverse.drained", marker, "wait until the legacy side has it")

@@ -11,6 +11,7 @@ from typing import Any
 
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
+from waves.steps.reverse import drained
 
 
 class Switch(Step):
@@ -31,7 +32,7 @@ class Switch(Step):
             Effect(
                 ctx.effect_id("sequences"),
                 "sequences.raise",
-                {"to": "store", "margin": params["margin"], "epoch": epoch},
+                {"to": "store", "margin": params["margin"], "pairs": params["pairs"], "epoch": epoch},
                 "set the store's sequences above both sides",
             ),
             *self._handover(ctx, "handover", epoch, "from_group", "to_group"),
@@ -69,19 +70,20 @@ class Switch(Step):
             "grace_seconds": params["grace_seconds"],
         }
         yield [Effect(ctx.effect_id("rollback", "fence"), "fence.raise", fence, "let the store refuse writes")]
-        yield [
+        [marked] = yield [
             Effect(
-                ctx.effect_id("rollback", "drain"),
-                "reverse.roundtrip",
+                ctx.effect_id("rollback", "mark"),
+                "reverse.mark",
                 {"mark": f"back-{epoch}"},
-                "bring the store's last changes to the legacy side",
+                "mark the end of the store's outbox",
             )
         ]
+        yield [drained(ctx, "rollback/drained", marked)]
         yield [
             Effect(
                 ctx.effect_id("rollback", "sequences"),
                 "sequences.raise",
-                {"to": "legacy", "margin": params["margin"], "epoch": epoch},
+                {"to": "legacy", "margin": params["margin"], "pairs": params["pairs"], "epoch": epoch},
                 "set the legacy sequences above both sides",
             ),
             *self._handover(ctx, "rollback/handover", epoch, "to_group", "from_group", back=True),
@@ -90,7 +92,7 @@ class Switch(Step):
             Effect(
                 ctx.effect_id("rollback", "reconcile"),
                 "reconcile.back",
-                {"wave": wave, "mark": f"back-{epoch}"},
+                {"wave": wave, "mark": f"back-{epoch}", "compare": list(params["compare"])},
                 "see that the legacy side holds every payment of the store",
             )
         ]
