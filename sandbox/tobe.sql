@@ -46,12 +46,14 @@ CREATE TABLE IF NOT EXISTS tobe.payment_status (
   PRIMARY KEY (uetr, seq)
 );
 
--- What was answered to which key. Keys of the legacy side are brought over before the switch.
+-- What was answered to which key. Keys of the legacy side are brought over before the switch, also (after a way back) those of
+-- payments that were made here: origin is part of the key, so that what the legacy side has can be counted.
 CREATE TABLE IF NOT EXISTS tobe.idempotency (
-  key        text PRIMARY KEY,
+  key        text NOT NULL,
   uetr       uuid NOT NULL,
   payment_id bigint,
-  origin     text NOT NULL CHECK (origin IN ('legacy', 'tobe'))
+  origin     text NOT NULL CHECK (origin IN ('legacy', 'tobe')),
+  PRIMARY KEY (key, origin)
 );
 CREATE INDEX IF NOT EXISTS idempotency_uetr ON tobe.idempotency (uetr);
 
