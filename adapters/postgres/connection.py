@@ -74,7 +74,7 @@ def explain(error: psycopg.Error, doing: str, state: str) -> CutwaterError:
             state=state,
             next="mend the DSN's user or password, then run the same command",
         )
-    if isinstance(error, pg.InvalidCatalogName):
+    if isinstance(error, pg.InvalidCatalogName) or ('fatal:  database "' in lowered and "does not exist" in lowered):
         return BadInput(
             "CW3101",
             f"PostgreSQL has no such database ({doing})",
