@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cutwater.core.clock import parse_iso
@@ -133,7 +134,8 @@ class ReverseSection(_Model):
     adapters/postgres/reverse_mapping.py)."""
 
     outbox: tuple[str, str]
-    writes: dict[str, list[dict[str, Any]]]
+    mapping: str = ""  # a file of the project with `writes`
+    writes: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
 
 
 class SequencePair(_Model):
@@ -264,7 +266,28 @@ def load_wave(root: Path, wave: str) -> WaveDocument:
             state="nothing was planned",
             next=f"mend {path}",
         )
-    return document
+    return _with_reverse(document, root)
+
+
+def _with_reverse(document: WaveDocument, root: Path) -> WaveDocument:
+    """The mapping run backwards, read from its own file where the wave file names one: the plan freezes its content."""
+    section = document.spec.cutover
+    if section is None or section.reverse is None or not section.reverse.mapping:
+        return document
+    path = root / section.reverse.mapping
+    try:
+        writes = yaml.safe_load(path.read_text("utf-8"))
+        reverse = ReverseSection.model_validate({**section.reverse.model_dump(), "writes": writes})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise BadInput(
+            "CW3003",
+            f"{document.where('cutover')} the mapping run backwards cannot be read",
+            cause=f"{path}: {str(error).splitlines()[0][:160]}",
+            state="nothing was planned",
+            next=f"mend {path}",
+        ) from error
+    cutover = section.model_copy(update={"reverse": reverse})
+    return replace(document, spec=document.spec.model_copy(update={"cutover": cutover}))
 
 
 def parse_wave(raw: bytes, path: Path) -> WaveDocument:

@@ -67,21 +67,26 @@ class RaiseSequences:
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
         giver, taker, margin, wave = self._giver(args), str(args["to"]), int(args["margin"]), fence.wave
         giving, taking = dsn_of(self.sides, giver), dsn_of(self.sides, taker)
-        pairs = None if self.pairs is None else {_column(pair[taker]): _column(pair[giver]) for pair in self.pairs}
+        named = args.get("pairs") or self.pairs
+        pairs = None if named is None else {_column(pair[taker]): _column(pair[giver]) for pair in named}
         with (
             connect(giving, wave) as old,
             connect(taking, wave) as new,
             translated(f"raising the sequences of {where(taking)}", "those that were raised stay so"),
         ):
             theirs, raised, seen = list(owned(old)), {}, set()
+            fed: set[Column] = set()
             for mine, column in _paired(owned(new), {o.column for o in theirs}, pairs):
                 numbers = [_furthest(new, mine.column, mine.increment), _furthest(old, column, mine.increment)]
                 numbers += [_last(old, o.name) for o in theirs if o.column == column]
                 known = [number for number in numbers if number is not None]
                 before, after = _raise(new, mine, _target(mine, known, margin), wave, fence.token)
                 seen.add(mine.name)
+                fed.add(mine.column)
                 if before != after:
                     raised[".".join(mine.name)] = [before, after]
+        if pairs is not None and (lost := set(pairs) - fed):
+            raise _no_sequence(taker, lost)
         return {"sequences": len(seen), "raised": raised}
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
@@ -93,6 +98,17 @@ class RaiseSequences:
     def _giver(self, args: Mapping[str, Any]) -> str:
         others = [side for side in self.sides if side != args["to"]]
         return str(args.get("from") or (others[0] if len(others) == 1 else ""))
+
+
+def _no_sequence(side: str, lost: set[Column]) -> Refused:
+    """A pair that was named and does nothing would let both sides hand out one number."""
+    return Refused(
+        "CW3411",
+        f"no sequence of {side} feeds {', '.join('.'.join(column) for column in sorted(lost))}",
+        cause="the wave file pairs this column with one of the other side",
+        state="the other sequences were raised",
+        next="mend the pairs in the wave file, then plan again",
+    )
 
 
 def owned(db: Connection) -> Iterator[Owned]:

@@ -133,17 +133,28 @@ def _sqlite(url: URL, in_memory: bool) -> Engine:
 
 
 def _private_file(path: Path) -> None:
-    """Breaks may hold business values: the file is its owner's alone (WAL and SHM take its mode)."""
+    """Breaks may hold business values: the file is its owner's alone (WAL and SHM take its mode).
+
+    A file that is there is not opened: closing it again would drop every lock that this process holds on it (POSIX), and
+    another process that ends would then take our open WAL away, with all that is written after.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if path.is_dir() or not os.access(path, os.R_OK | os.W_OK):
+            raise _unusable(path, "it is a folder" if path.is_dir() else "no right to read and write it") from None
     except OSError as error:
-        raise Unavailable(
-            "CW2004",
-            f"the state store {path} cannot be opened",
-            cause=error.strerror or str(error),
-            next="make its folder writable, or set [state] url in cutwater.toml",
-        ) from error
+        raise _unusable(path, error.strerror or str(error)) from error
+
+
+def _unusable(path: Path, cause: str) -> Unavailable:
+    return Unavailable(
+        "CW2004",
+        f"the state store {path} cannot be opened",
+        cause=cause,
+        next="make its folder writable, or set [state] url in cutwater.toml",
+    )
 
 
 def _postgres(url: URL) -> Engine:
