@@ -78,8 +78,9 @@ class LakeReader:
                 ) from error
 
     def close(self) -> None:
-        """Lets go of DuckDB's memory."""
+        """Lets go of DuckDB's memory and of the catalog's connections; the reader is of no more use."""
         self.connection.close()
+        self.catalog.close()
 
     def _define(self, view: str, name: str, snapshot: int | None) -> None:
         table = self.table(name)

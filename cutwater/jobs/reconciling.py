@@ -114,6 +114,11 @@ def run(
             close = getattr(side, "close", None)
             if close is not None:
                 close()
+        if sides is None:  # ours alone: what the lake was read by
+            for lake in (given.target, given.feeds.lake if given.feeds is not None else None):
+                reader = getattr(lake, "reader", None)
+                if reader is not None:
+                    reader.close()
     body = document(result, Frame(project.name, settings, clock(), earlier, row.plan_hash))
     return _keep(project, store, wave, body, result, mappings)
 
@@ -174,7 +179,7 @@ def _peers(folder: Path, result: RunResult, mappings: Sequence[TableMapping]) ->
     for table in result.tables:
         if not (table.witness.source or table.witness.target):
             continue
-        name = f"datacompy-{table.asset.split(':', 1)[1]}.txt"
+        name = f"datacompy-{table.asset.split(':', 1)[1].replace('/', '_')}.txt"
         try:
             text = peer_report(by_asset[table.asset], table.witness)
         except (ImportError, ValueError, TypeError, KeyError) as error:
