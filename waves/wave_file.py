@@ -146,11 +146,20 @@ class SequencePair(_Model):
 
 
 class ComparePair(_Model):
-    """A table of the store whose rows the legacy side has to hold after a rollback; the first column is the key."""
+    """A table of the store whose rows the legacy side has to hold after a rollback. columns: the store's -> legacy's; key is
+    one of the store's. unless: a column that marks rows which stay in the store (smoke tests)."""
 
     store: tuple[str, str]
     legacy: tuple[str, str]
+    key: str
     columns: Annotated[dict[str, str], Field(min_length=1)]
+    unless: str = ""
+
+    @model_validator(mode="after")
+    def _key_is_compared(self) -> ComparePair:
+        if self.key not in self.columns:
+            raise ValueError(f"the key {self.key} is not among the columns")
+        return self
 
 
 class CutoverSection(_Model):

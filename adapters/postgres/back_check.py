@@ -17,8 +17,8 @@ Row = tuple[str | None, ...]
 
 
 class BackCheck:
-    """`reconcile.back` {compare}: pairs of {store: [schema, table], legacy: [schema, table], columns: {store's: legacy's}},
-    the first column is the key. Out: rows compared per table. Raises Refused (CW3423) where a row is missing or differs.
+    """`reconcile.back` {compare}: pairs of {store: [schema, table], legacy: [schema, table], key: a column of the
+    store, columns: {store's: legacy's}, unless: a column that marks what stays in the store}. Out: rows compared per table. Raises Refused (CW3423) where a row is missing or differs.
 
     Both databases write the values as text under the same session settings; numbers are compared as numbers.
     """
@@ -47,7 +47,8 @@ class BackCheck:
         return f"see that the legacy side holds every row of {len(args['compare'])} tables of the store"
 
     def _pair(self, store: Connection, legacy: Connection, pair: Mapping[str, Any]) -> tuple[int, list[str]]:
-        ours, theirs = list(pair["columns"]), list(pair["columns"].values())
+        ours = sorted(pair["columns"], key=lambda name: (name != pair["key"], name))
+        theirs = [pair["columns"][name] for name in ours]
         rows, wrong = 0, []
         look = sql.SQL("SELECT {} FROM {} WHERE {}::text = ANY(%s)").format(
             _texts(theirs), sql.Identifier(*pair["legacy"]), sql.Identifier(theirs[0])
@@ -61,6 +62,8 @@ class BackCheck:
 
 def _batches(store: Connection, pair: Mapping[str, Any], columns: Sequence[str]) -> Iterator[list[Row]]:
     query = sql.SQL("SELECT {} FROM {}").format(_texts(columns), sql.Identifier(*pair["store"]))
+    if pair.get("unless"):
+        query += sql.SQL(" WHERE {} IS NULL").format(sql.Identifier(pair["unless"]))
     with store.transaction(), store.cursor(name="cutwater_back") as cursor:
         cursor.execute(query)
         while rows := cursor.fetchmany(_BATCH):
