@@ -88,7 +88,8 @@ def check_verb(wave: str, verb: str, state: str) -> None:
     allowed = VERBS[verb]
     if state in allowed:
         return
-    missing = NEEDS[PLANNED if state in (NEW, ABANDONED) else allowed[0]].format(wave=wave)
+    lacks = {"rollback": ROLLING_BACK, "complete": COMPLETED, "cutover": CUTTING_OVER}.get(verb, allowed[0])
+    missing = NEEDS[PLANNED if state in (NEW, ABANDONED) else lacks].format(wave=wave)
     raise Refused(
         "CW3012",
         f"wave {verb} has no place while {wave} is {state or 'not planned'}",

@@ -26,7 +26,13 @@ class Reverse(Step):
             Effect(ctx.effect_id("mark"), "reverse.mark", {"mark": mark}, "mark the end of the store's outbox"),
             Effect(ctx.effect_id("keys"), "store.keys", keys, "bring the idempotency keys over"),
         ]
-        yield [drained(ctx, "drained", marked)]
+        before = [drained(ctx, "drained", marked)]
+        if ctx.plan.mappings:  # what is folded now is not folded in the dark
+            mappings = [dict(item) for item in ctx.plan.mappings]
+            before.append(
+                Effect(ctx.effect_id("fold"), "stream.fold", {"mappings": mappings}, "bring the copies up to now")
+            )
+        yield before
 
     def services(self, ctx: StepContext) -> tuple[str, ...]:
         return ("reverse",)
