@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 @dataclass(frozen=True)
 class CardSpec:
     """when: facts that all must hold, one of `a|b` (tables, kafka, file, swift, api, feeds, fence, readers, store,
-    takes_writes). measure: the journal's key that tells its duration."""
+    takes_writes). measure: the journal's key that tells its duration. sees, undos: lines of a step's effects, taken as
+    they are. estimate: seconds, where nothing was measured (0: none). role: of the plan, before the duty's."""
 
     id: str
     title: str
@@ -26,6 +27,10 @@ class CardSpec:
     measure: str = ""
     irreversible: bool = False
     commands: tuple[str, ...] = ()
+    sees: tuple[str, ...] = ()
+    undos: tuple[str, ...] = ()
+    estimate: int = 0
+    role: str = ""
 
 
 CUTOVER = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cutwater.core.clock import parse_iso
@@ -11,9 +11,13 @@ from cutwater.core.errors import BadInput
 from runbooks import sections, tasks
 from runbooks.executed import Executed, fold
 from runbooks.facts import Facts
-from runbooks.model import NOBODY, Approved, Criterion, GateView, NoReturnView, Person, Runbook, SignOff
+from runbooks.model import NOBODY, Approved, Card, Criterion, GateView, NoReturnView, Person, Runbook, SignOff
 from runbooks.people import people
-from runbooks.words import clock, count
+from runbooks.stepcards import landmarks
+from runbooks.words import clock, count, span
+from waves import life
+from waves.approvals import Rule, standing
+from waves.point_of_no_return import rollback_runs
 
 
 def compile_runbook(facts: Facts) -> Runbook:
@@ -22,9 +26,10 @@ def compile_runbook(facts: Facts) -> Runbook:
     done = fold(facts.records)
     start, end = _window(facts)
     forward, back = tasks.cutover(facts, done, start), tasks.rollback(facts, done)
-    last_call = tasks.no_return(facts, back, start, end)
+    last_call = tasks.computed(facts) if facts.by_steps else tasks.no_return(facts, back, start, end)
     staff, asked, signed = people(facts), sections.gates(facts), sections.sign_off(facts)
-    criteria = _criteria(facts, done, staff, asked, signed, last_call, _wanted(facts))
+    cards = (*forward.cards, *back.cards)
+    criteria = _criteria(facts, done, staff, asked, signed, last_call, _wanted(facts), cards)
     word, verdict, sentence = _verdict(criteria)
     zone = facts.settings.timezone
     return Runbook(
@@ -46,6 +51,9 @@ def compile_runbook(facts: Facts) -> Runbook:
         rollback=back.cards,
         rollback_path=back.path,
         sign_off=signed,
+        by_steps=facts.by_steps,
+        last=tasks.last(facts, done, start).cards,
+        marks=landmarks(facts.plan),
     )
 
 
@@ -86,7 +94,7 @@ def _from_sections(facts: Facts, start: datetime | None, end: datetime | None) -
         "calendar": sections.calendar(facts, start, end),
         "calendar_sources": sections.calendar_sources(facts, start),
         "cautions": sections.cautions(facts, start, end),
-        "triggers": sections.TRIGGERS,
+        "triggers": sections.triggers(facts),
         "messages": sections.messages(facts, start),
         "held": sections.held(facts),
         "hypercare": sections.HYPERCARE,
@@ -125,6 +133,7 @@ def _criteria(
     signed: SignOff,
     last_call: NoReturnView,
     wanted: tuple[str, ...],
+    cards: tuple[Card, ...],
 ) -> tuple[Criterion, ...]:
     wave = facts.plan.wave
     start, end = _window(facts)
@@ -136,9 +145,11 @@ def _criteria(
         Criterion("pass" if signed.not_checked == "nothing" and signed.word == "pass" else "unknown", "nothing left unchecked",
                   f"not checked: {signed.not_checked}", "" if signed.not_checked == "nothing" else "declare it in reconcile.yaml, or check it"),
         _named(staff),
-        Criterion("unknown", "rollback rehearsed within 7 days", "no rehearsal is on record", "rehearse R01 to R11, note the times"),
+        _rehearsed(facts),
         _no_return(last_call, facts.settings.timezone),
     ]  # fmt: skip
+    if facts.by_steps:
+        found.append(_lengths(cards))
     if start is not None and end is not None:
         touched = sections.cautions(facts, start, end)
         text = (
@@ -156,6 +167,28 @@ def _criteria(
     return tuple(found)
 
 
+def _rehearsed(facts: Facts) -> Criterion:
+    """A rollback from end to end, here or in a rehearsal, within 7 days of this document."""
+    name = "rollback rehearsed within 7 days"
+    runs = rollback_runs(facts.records) if facts.by_steps else []
+    if not runs:
+        return Criterion("unknown", name, "no rehearsal is on record", "rehearse R01 to R11, note the times")
+    last = runs[-1]
+    word = "pass" if facts.rendered_at - last.ended_at <= timedelta(days=7) else "late"
+    text = f"{count(len(runs), 'rollback')} on record, the last {clock(last.ended_at, facts.settings.timezone)} in {span(last.length)}"
+    return Criterion(word, name, text, "" if word == "pass" else "rehearse once more")
+
+
+def _lengths(cards: tuple[Card, ...]) -> Criterion:
+    """Whether the engine's steps have run before; what was not measured is an estimate and says so."""
+    steps = [card for card in cards if card.id[0] in "SB"]
+    guessed = [card.id for card in steps if card.took.basis in ("estimate", "none")]
+    text = f"{len(steps) - len(guessed)} of {len(steps)} steps measured or with a time box"
+    if not guessed:
+        return Criterion("pass", "steps measured", text)
+    return Criterion("unknown", "steps measured", f"{text}; estimates: {', '.join(guessed)}", "rehearse the cutover")
+
+
 def _ask_again(gate: GateView, wave: str) -> str:
     return f"cutwater wave status {wave}" if gate.query.startswith("stream.") else f"cutwater reconcile run {wave}"
 
@@ -164,6 +197,10 @@ def _state(facts: Facts, done: Executed) -> Criterion:
     wave, condition = facts.plan.wave, f" {done.condition}" if done.condition else ""
     if done.state == "READY" and not done.condition:
         return Criterion("pass", "wave state", "READY")
+    if facts.by_steps and done.state in (life.CUT_OVER, life.COMPLETED) and not done.condition:
+        return Criterion("pass", "wave state", f"{done.state}: what happened tells the review (--actuals)")
+    if facts.by_steps and done.state in (life.CUTTING_OVER, life.ROLLING_BACK):
+        return Criterion("late", "wave state", f"{done.state}{condition}", life.next_command(wave, done.state))
     if done.condition == "FAILED":
         return Criterion("fail", "wave state", f"{done.state}{condition}", f"cutwater wave status {wave}")
     return Criterion(
@@ -175,6 +212,8 @@ def _state(facts: Facts, done: Executed) -> Criterion:
 
 
 def _approved(facts: Facts, wanted: tuple[str, ...]) -> Criterion:
+    if facts.makers:
+        return _counted(facts)
     given = {item.role for item in facts.approvals}
     missing = [role for role in wanted if role not in given]
     if facts.approvals and not missing:
@@ -183,6 +222,18 @@ def _approved(facts: Facts, wanted: tuple[str, ...]) -> Criterion:
     role = missing[0] if missing else "ROLE"
     command = f"cutwater wave approve {facts.plan.wave} --as PERSON --role {role}"
     return Criterion("blocked", "plan approved", f"not approved by {who}", command)
+
+
+def _counted(facts: Facts) -> Criterion:
+    """Maker and checker: only words that count."""
+    found = standing(Rule.of(facts.plan), facts.makers, facts.approvals)
+    void = "".join(f"; {who} as {role} does not count: {why}" for who, role, why in found.void)
+    if found.complete:
+        said = ", ".join(f"{who} as {role}" for who, role in found.counted)
+        return Criterion("pass", "plan approved", f"by {said}{void}")
+    role = next(iter(found.missing_roles), "ROLE")
+    command = f"cutwater wave approve {facts.plan.wave} --as PERSON --role {role}"
+    return Criterion("blocked", "plan approved", f"lacks {found.missing}{void}", command)
 
 
 def _named(staff: tuple[Person, ...]) -> Criterion:
@@ -205,6 +256,12 @@ def _no_return(last_call: NoReturnView, zone: str) -> Criterion:
     name = "latest safe rollback start"
     if last_call.known == "exact":
         return Criterion("pass", name, clock(last_call.latest, zone))
+    if last_call.known == "estimate":
+        text = f"{clock(last_call.latest, zone)}, by estimate: no rollback was measured yet"
+        return Criterion("unknown", name, text, "rehearse the rollback")
+    if last_call.known == "bound" and not last_call.unmeasured:
+        text = f"before {clock(last_call.latest, zone)}: a rollback was neither measured nor estimated"
+        return Criterion("unknown", name, text, "rehearse the rollback, or give window.rollback_minutes")
     if last_call.known == "bound":
         text = (
             f"before {clock(last_call.latest, zone)}: {count(len(last_call.unmeasured), 'rollback task')} not measured"

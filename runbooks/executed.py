@@ -6,23 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Protocol
+from typing import Any
 
 from cutwater.core.clock import parse_iso
+from waves.life import ROLLING_BACK
 from waves.schedule import Duration, measured
-
-
-class RecordView(Protocol):
-    """A record of the journal (cutwater.state.records.Record)."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def payload(self) -> Any: ...
+from waves.store import RecordView
 
 
 @dataclass
@@ -48,10 +37,12 @@ class Executed:
     steps: dict[str, StepRun] = field(default_factory=dict)
     step_samples: dict[str, list[timedelta]] = field(default_factory=dict)  # step id -> seconds of each completion
     action_samples: dict[str, list[timedelta]] = field(default_factory=dict)  # action -> seconds
+    back_samples: dict[str, list[timedelta]] = field(default_factory=dict)  # step id -> its way back in a rollback
     failures: int = 0
     head: int = 0
     moves: list[tuple[datetime, str]] = field(default_factory=list)  # (when, state that was reached)
     _actions: dict[str, str] = field(default_factory=dict)
+    _back_at: datetime | None = None  # when the way back of the next step began
 
     def in_reverse(self) -> list[StepRun]:
         """Steps that began, the last first: the order in which they are undone."""
@@ -59,9 +50,9 @@ class Executed:
         return list(reversed(begun))
 
     def duration(self, measure: str) -> Duration | None:
-        """`action:<name>` or `step:<id>`; None where nothing was measured."""
+        """`action:<name>`, `step:<id>` or `back:<id>` (a step's way back); None where nothing was measured."""
         kind, _, name = measure.partition(":")
-        book = self.action_samples if kind == "action" else self.step_samples
+        book = {"action": self.action_samples, "back": self.back_samples}.get(kind, self.step_samples)
         return measured(book.get(name, ()), f"journal, {name}")
 
 
@@ -107,6 +98,7 @@ def _state(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
         done.attempt = int(payload.get("attempt", done.attempt + 1))
         done.steps, done.moves, done._actions = {}, [], {}
     done.moves.append((at, done.state))
+    done._back_at = at if done.state == ROLLING_BACK else None
 
 
 def _condition(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
@@ -132,7 +124,11 @@ def _completed(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None
 
 
 def _rolled_back(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
-    done.steps.pop(str(payload.get("step", "")), None)
+    name = str(payload.get("step", ""))
+    done.steps.pop(name, None)
+    if done._back_at is not None:
+        done.back_samples.setdefault(name, []).append(at - done._back_at)
+        done._back_at = at
 
 
 def _intent(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from runbooks.executed import RecordView
 from runbooks.settings import Settings
+from runbooks.stepcards import has_steps
 from waves.calendars import Calendar
 from waves.gates import GateResult
 from waves.plan import Plan
+from waves.point_of_no_return import PointOfNoReturn
+from waves.store import RecordView
 
 
 class ApprovalView(Protocol):
@@ -31,7 +33,8 @@ class ApprovalView(Protocol):
 class Facts:
     """records: of this wave, in order. gates: as answered at `rendered_at`. reconciliations: bodies, newest first.
     evidence: body of the newest evidence of kind reconciliation, {} where there is none. estate: the newest inventory
-    snapshot as plain data. journal: (seq, hash) of the journal's end.
+    snapshot as plain data. journal: (seq, hash) of the journal's end. point: of no return, of a plan with a cutover.
+    elsewhere: step -> what it took in other waves of this project. makers: who planned it. held: the ledger's proof.
     """
 
     plan: Plan
@@ -46,6 +49,15 @@ class Facts:
     settings: Settings = field(default_factory=Settings)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     journal: tuple[int, str] = (0, "")
+    point: PointOfNoReturn | None = None
+    elsewhere: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
+    makers: Sequence[str] = ()
+    held: Mapping[str, Any] | None = None
+
+    @property
+    def by_steps(self) -> bool:
+        """Whether the engine carries the cutover out."""
+        return has_steps(self.plan)
 
     def kind_of(self, asset: str) -> str:
         return asset.partition(":")[0]

@@ -78,6 +78,6 @@ def _plain(text: str) -> str:
 
 def _by_lane(book: Runbook) -> list[dict[str, Any]]:
     lanes: dict[str, list[str]] = {}
-    for card in (*book.cards, *book.rollback):
+    for card in (*book.cards, *book.rollback, *book.last):
         lanes.setdefault(card.duty, []).append(card.id)
     return [{"duty": duty, "cards": " ".join(cards)} for duty, cards in lanes.items()]

@@ -86,7 +86,8 @@ def _moment(book: Runbook) -> str:
     view: NoReturnView = book.no_return
     if view.known == "none":
         return "unknown"
-    return f"{'before ' if view.known == 'bound' else ''}{words.clock(view.latest, book.zone)}"
+    about = {"bound": "before ", "estimate": "about "}.get(view.known, "")
+    return f"{about}{words.clock(view.latest, book.zone)}"
 
 
 def _control(book: Runbook) -> Iterator[str]:
@@ -180,8 +181,10 @@ def _card(card: Card, zone: str) -> Iterator[str]:
     yield f"- DO: {plain(card.do)}"
     yield from (f"  - {code(text)}" for text in card.commands)
     yield f"- SEE: {plain(card.see)}"
+    yield from (f"  - {plain(text)}" for text in card.sees)
     yield f"- IF NOT: {plain(card.if_not)}"
-    yield f"- UNDO: {plain(card.undo)}"
+    yield f"- UNDO: {plain(card.undo)}".rstrip()
+    yield from (f"  - {plain(text)}" for text in card.undos)
     yield "- [ ] start ____ [ ] end ____ [ ] initials ____"
 
 
@@ -257,6 +260,8 @@ def _sign_off(book: Runbook) -> Iterator[str]:
 def _hypercare(book: Runbook) -> Iterator[str]:
     yield from (f"- {plain(line)}" for line in book.hypercare)
     yield from (f"- Exit: {plain(line)}" for line in book.exit)
+    for card in book.last:
+        yield from _card(card, book.zone)
 
 
 def _contacts(book: Runbook) -> Iterator[str]:
@@ -271,7 +276,7 @@ def _contacts(book: Runbook) -> Iterator[str]:
 
 def _commands(book: Runbook) -> Iterator[str]:
     rows = [
-        (plain(c.where), code(c.text), "" if c.present else "not in this version: by hand, from the cards")
+        (plain(c.where), code(c.text), "" if c.present else "not of this plan: by hand, from the cards")
         for c in book.commands
     ]
     yield from table(("Where", "Command", "Note"), rows)

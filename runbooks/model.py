@@ -43,7 +43,7 @@ class Took:
     """A duration for people: `4.1-6.0 s, n=3`, `box 10 min` or `not measured`. Milliseconds for the chart."""
 
     text: str
-    basis: str  # measured | box | none
+    basis: str  # measured | box | estimate | none
     p50_ms: int = 0
     p90_ms: int = 0
     samples: int = 0
@@ -54,6 +54,7 @@ class Took:
 class Card:
     """A task card. starts: planned (everything before it at p90), None without a window; offset_ms: the same from the
     schedule's start. at_earliest: something before it is not measured. level: its place where lengths are unknown.
+    sees, undos: effects of a step and of its way back, a line each.
     """
 
     id: str
@@ -75,6 +76,21 @@ class Card:
     commands: tuple[str, ...] = ()
     offset_ms: int = 0
     level: int = 0
+    sees: tuple[str, ...] = ()
+    undos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Ids of the cards that other sections name: where payments begin to wait, the fence point, the ruling, the final
+    reconciliation, the release, and where it is read out how much time is left."""
+
+    dark: str = "C04"
+    point: str = "C07"
+    ruling: str = "C13"
+    final: str = "C10"
+    released: str = "C17"
+    decisions: tuple[str, ...] = ("C02", "C13", "C15")
 
 
 @dataclass(frozen=True)
@@ -157,7 +173,7 @@ class Caution:
 
 @dataclass(frozen=True)
 class NoReturnView:
-    """known: exact | bound | none. latest: the last safe start of a rollback (a bound: the true one is earlier)."""
+    """known: exact | estimate | bound | none. latest: the last safe start of a rollback (a bound: the true one is earlier)."""
 
     known: str
     latest: datetime | None
@@ -289,6 +305,10 @@ class Runbook:
     hypercare: tuple[str, ...]
     exit: tuple[str, ...]
     commands: tuple[Command, ...]
+    # where the plan holds the cutover's steps: what ends the wave, and the cards that other sections name
+    by_steps: bool = False
+    last: tuple[Card, ...] = ()
+    marks: Landmarks = Landmarks()
 
     @property
     def hash(self) -> str:

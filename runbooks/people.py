@@ -39,6 +39,11 @@ def holder(facts: Facts, duty: str) -> Person:
     return _person(facts, words, role_of(facts, duty), does)
 
 
+def watcher(facts: Facts, duty: str, role: str) -> Person:
+    """Who is named on a step's card: the plan's own role where it has one, else who holds the duty."""
+    return _person(facts, role, role, "named in the plan") if role in facts.plan.roles else holder(facts, duty)
+
+
 def _person(facts: Facts, words: str, role: str, does: str) -> Person:
     name = (facts.plan.roles.get(role) or "").strip() or NOBODY
     deputy = (facts.settings.deputies.get(role) or "").strip() or NOBODY

@@ -25,9 +25,11 @@ from runbooks.model import (
     Undo,
 )
 from runbooks.people import DUTIES
+from runbooks.stepcards import landmarks, ways
 from runbooks.words import clock, count, day
 from waves.calendars import business_day, in_flight_since, lint_window
 from waves.gates import GateResult
+from waves.steps import CUTOVER_KINDS
 
 KIND_WORDS = {"postgres": "table", "kafka": "Kafka topic", "api": "API", "file": "file feed", "swift": "SWIFT feed"}
 
@@ -185,14 +187,17 @@ def undo(facts: Facts, done: Executed) -> tuple[Undo, ...]:
             run.step,
             titles.get(run.step, run.step),
             run.completed_at or run.started_at,
-            _undo_text(run),
+            _undo_text(facts, run),
             tuple(reversed(run.created)),
         )
         for run in done.in_reverse()
     )
 
 
-def _undo_text(run: StepRun) -> str:
+def _undo_text(facts: Facts, run: StepRun) -> str:
+    spec = next((item for item in facts.plan.steps if item.id == run.step), None)
+    if spec is not None and spec.kind in (*CUTOVER_KINDS, "retire"):
+        return "; ".join(ways(facts.plan, spec)[1]) or "nothing of its own to undo"
     parts = []
     if run.services:
         parts.append(f"stop {', '.join(reversed(run.services))}")
@@ -210,7 +215,8 @@ def _undo_text(run: StepRun) -> str:
 def messages(facts: Facts, start: datetime | None) -> tuple[Message, ...]:
     """Numbered; each names the next one's time. In the window one is due at least every `comms_every_minutes`."""
     wave, zone, fenced = facts.plan.wave, facts.settings.timezone, "fence" in facts.marks
-    held = "Payments are held from C04 on, none is lost." if fenced else "Writers go on; readers move."
+    marks = landmarks(facts.plan)
+    held = f"Payments are held from {marks.dark} on, none is lost." if fenced else "Writers go on; readers move."
     reminder = (
         "requests in the window are answered with 503 and Retry-After" if fenced else "readers move in the window"
     )
@@ -222,8 +228,8 @@ def messages(facts: Facts, start: datetime | None) -> tuple[Message, ...]:
         ("T-7", timedelta(days=-7), "customers, callers, schemes", f"{wave}: reminder; {reminder}."),
         ("T-1, after the go or no-go", timedelta(days=-1), "all duties, board", f"{wave}: ruled GO or NO-GO, by the decider."),
         ("C01", timedelta(), "all duties, board, service desk", f"{wave}: cutover begins. {held}"),
-        ("C07", pace, "all duties, service desk", f"{wave}: {middle}."),
-        ("C13", pace * 2, "all duties, board, service desk", f"{wave}: the ruling, the latest safe rollback start, irreversible effects so far."),
+        (marks.point, pace, "all duties, service desk", f"{wave}: {middle}."),
+        (marks.ruling, pace * 2, "all duties, board, service desk", f"{wave}: the ruling, the latest safe rollback start, irreversible effects so far."),
         ("C19, or R11", pace * 3, "customers, callers, schemes, board", f"{wave}: on the To-Be side (or: back on the legacy side){released}."),
         ("T+1", timedelta(days=1), "board, all duties", f"{wave}: first daily reconciliation of hypercare, raw break counts first."),
     ]  # fmt: skip
@@ -288,7 +294,7 @@ def sign_off(facts: Facts) -> SignOff:
         str(body.get("as_of") or "not stated"),
         f"{breaks:,}" if isinstance(breaks, int) else "not counted",
         "; ".join(names) if names else "nothing",
-        "This is the dual run's evidence. C10 signs the final one.",
+        f"This is the dual run's evidence. {landmarks(facts.plan).final} signs the final one.",
     )
 
 
@@ -315,6 +321,12 @@ TRIGGERS = (
     "The latest safe rollback start draws near and C13 is not ruled.",
 )
 
+
+def triggers(facts: Facts) -> tuple[str, ...]:
+    """When to roll back; the ruling's card is that of this plan."""
+    return tuple(line.replace("C13", landmarks(facts.plan).ruling) for line in TRIGGERS)
+
+
 HYPERCARE = (
     "A reconciliation each day; its report goes to the board with raw counts first.",
     "A named watch day and night for the first 72 hours, then in business hours.",
@@ -331,8 +343,10 @@ EXIT = (
 
 
 def commands(facts: Facts) -> tuple[Command, ...]:
-    """What the cards call, in order, ready to paste; what this version does not have yet is marked."""
+    """What the cards call, in order, ready to paste; what this plan has no steps for is marked."""
     wave = facts.plan.wave
+    if facts.by_steps:
+        return _step_commands(wave, facts.tables > 0)
     lines = [
         Command("before", "cutwater doctor"),
         Command("before", f"cutwater wave show {wave}"),
@@ -354,3 +368,25 @@ def commands(facts: Facts) -> tuple[Command, ...]:
         )
         lines.insert(6, Command("C07, in psql", f"SELECT pg_logical_emit_message(true, 'cutwater', 'fence {wave}');"))
     return tuple(lines)
+
+
+def _step_commands(wave: str, tables: bool) -> tuple[Command, ...]:
+    prepared = "SELECT gid, prepared, owner, database FROM pg_prepared_xacts ORDER BY prepared;"
+    return (
+        Command("before", "cutwater doctor"),
+        Command("before", f"cutwater wave show {wave}"),
+        Command("before", "cutwater evidence verify"),
+        Command("before", f"cutwater runbook render {wave}"),
+        Command("C02, all along", f"cutwater wave status {wave}"),
+        *((Command("C03, in psql", prepared),) if tables else ()),
+        Command("S01 to S07", f"cutwater wave cutover {wave}"),
+        Command("outside the window", f"cutwater wave cutover {wave} --outside-window REASON --as WHO"),
+        Command("runner gone", f"cutwater wave resume {wave}"),
+        Command("C17, R10", f"cutwater wave held {wave}"),
+        Command("C18", f"cutwater reconcile run {wave}"),
+        Command("R01, B01 and on", f"cutwater wave rollback {wave}"),
+        Command("behind the latest safe start", f"cutwater wave rollback {wave} --decision TEXT --as WHO --role ROLE"),
+        Command("afterwards", f"cutwater runbook render {wave} --actuals"),
+        Command("after section 13", f"cutwater wave complete {wave} --yes {wave}"),
+        Command("before S01 only: give the wave up", f"cutwater wave abandon {wave}"),
+    )

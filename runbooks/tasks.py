@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from runbooks import people
+from runbooks import people, stepcards
 from runbooks.catalogue import CUTOVER, ROLLBACK, CardSpec, chosen
 from runbooks.executed import Executed, runs_seconds
 from runbooks.facts import Facts
@@ -50,6 +50,8 @@ def took(duration: Duration | None) -> Took:
         return Took(NOT_MEASURED, "none")
     p50, p90, number = duration.p50, duration.p90, len(duration.samples)
     figures = (milliseconds(p50), milliseconds(p90), number, duration.source)
+    if duration.basis == "estimate":
+        return Took(f"~{span(p90)}, estimate", "estimate", *figures)
     if duration.basis == "box":
         return Took(f"box {span(p50)}", "box", *figures)
     text = span(p50) if span(p50) == span(p90) else f"{span(p50)} - {span(p90)}"
@@ -66,7 +68,14 @@ def durations(facts: Facts, done: Executed, spec: CardSpec) -> Duration | None:
     elif spec.measure:
         found = done.duration(spec.measure)
     box = facts.settings.time_boxes.get(spec.id)
-    return found or (time_box(box, "runbook.yaml") if box is not None else None)
+    return found or (time_box(box, "runbook.yaml") if box is not None else _estimate(facts, spec))
+
+
+def _estimate(facts: Facts, spec: CardSpec) -> Duration | None:
+    """A step that was neither measured in this wave nor given a time box: other waves of the project, else the sandbox."""
+    if others := facts.elsewhere.get(spec.measure):
+        return Duration(tuple(sorted(others)), "estimate", "other waves of this project")
+    return Duration((timedelta(seconds=spec.estimate),), "estimate", "sandbox estate") if spec.estimate else None
 
 
 def planned(facts: Facts, done: Executed, catalogue: Sequence[CardSpec], start: datetime | None) -> Planned:
@@ -78,7 +87,7 @@ def planned(facts: Facts, done: Executed, catalogue: Sequence[CardSpec], start: 
     lengths = {task.id: task.duration for task in tasks}
     cards = []
     for spec in specs:
-        slot, person = plan.slot(spec.id), people.holder(facts, spec.duty)
+        slot, person = plan.slot(spec.id), people.watcher(facts, spec.duty, spec.role)
         behind = slot.at_earliest and (
             lengths[spec.id] is not None or any(plan.slot(n).at_earliest for n in spec.needs)
         )
@@ -103,18 +112,26 @@ def planned(facts: Facts, done: Executed, catalogue: Sequence[CardSpec], start: 
                 spec.commands,
                 milliseconds(slot.start - begin),
                 levels[spec.id],
+                spec.sees,
+                spec.undos,
             )
         )
     return Planned(tuple(cards), tasks, plan, simulate(tasks, begin))
 
 
 def cutover(facts: Facts, done: Executed, start: datetime | None) -> Planned:
-    return planned(facts, done, CUTOVER, start)
+    return planned(facts, done, stepcards.forward_cards(facts.plan) if facts.by_steps else CUTOVER, start)
 
 
 def rollback(facts: Facts, done: Executed) -> Planned:
     """The mirror, with times relative to the ruling."""
-    return planned(facts, done, ROLLBACK, None)
+    return planned(facts, done, stepcards.back_cards(facts.plan) if facts.by_steps else ROLLBACK, None)
+
+
+def last(facts: Facts, done: Executed, start: datetime | None) -> Planned:
+    """What ends the wave, once hypercare is over."""
+    after = None if start is None else start + timedelta(days=facts.settings.hypercare_days)
+    return planned(facts, done, stepcards.last_cards(facts.plan) if facts.by_steps else (), after)
 
 
 def values(facts: Facts) -> dict[str, str]:
@@ -150,8 +167,10 @@ def finish_note(plan: Planned, zone: str) -> str:
     missing = plan.schedule.unmeasured
     simulated = plan.simulation
     boxed = sum(1 for task in plan.tasks if task.duration is not None and task.duration.basis == "box")
-    known = len(plan.tasks) - len(missing) - boxed
-    basis = f"{count(known, 'task')} measured in this project, {boxed} by time box, {len(missing)} not measured"
+    guessed = sum(1 for task in plan.tasks if task.duration is not None and task.duration.basis == "estimate")
+    known = len(plan.tasks) - len(missing) - boxed - guessed
+    told = f", {guessed} by estimate" if guessed else ""
+    basis = f"{count(known, 'task')} measured in this project, {boxed} by time box{told}, {len(missing)} not measured"
     if missing:
         return f"The end cannot be told: {basis} ({', '.join(missing)}). Times behind them are lower bounds."
     middle, late = clock(simulated.p50, zone), clock(simulated.p90, zone)
@@ -201,3 +220,24 @@ def no_return(facts: Facts, back: Planned, start: datetime | None, end: datetime
         f"({', '.join(found.unmeasured)})."
     )
     return NoReturnView("bound", found.latest_start, text, limit, f"at least {length}", span(margin), found.unmeasured)
+
+
+_BASIS = {
+    "measured": ("exact", "p90 of {n} rolled back from end to end in this journal"),
+    "estimate": ("estimate", "the plan's estimate: no rollback was measured yet"),
+    "unknown": ("bound", "neither measured nor estimated: the true moment is earlier"),
+}
+
+
+def computed(facts: Facts) -> NoReturnView:
+    """The point of no return as every status shows it (`waves.point_of_no_return`)."""
+    point, zone = facts.point, facts.settings.timezone
+    if point is None or point.latest_start is None or point.limit is None:
+        text = "Not known: the wave has no window."
+        return NoReturnView("none", None, text, "no window", NOT_MEASURED, span(ZERO), ())
+    known, basis = _BASIS[point.basis]
+    basis = basis.format(n=count(len(point.samples), "rollback"))
+    length = NOT_MEASURED if point.basis == "unknown" else f"{span(point.rollback)} ({basis})"
+    text = f"A rollback that starts later may end behind the limit; the command then asks for a decision. {basis[0].upper()}{basis[1:]}."
+    limit = f"{point.reason}, {clock(point.limit, zone)}"
+    return NoReturnView(known, point.latest_start, text, limit, length, span(point.margin), ())

@@ -6,9 +6,11 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from cutwater.commands.wave_status import services_of
+from cutwater.commands.wave import makers
+from cutwater.commands.wave_status import no_return, services_of
 from cutwater.core.clock import Clock, utc_now
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput
@@ -16,6 +18,7 @@ from cutwater.core.hashing import sha256_file
 from cutwater.jobs.wave_state import current_plan, history_of
 from cutwater.state.store import Store, open_store
 from runbooks.compile import compile_runbook
+from runbooks.executed import seconds
 from runbooks.facts import Facts
 from runbooks.html import render_html
 from runbooks.markdown import render_markdown
@@ -70,7 +73,21 @@ def collect(project: Project, wave: str, store: Store, clock: Clock = utc_now) -
         settings=load_settings(project.files_dir, wave),
         calendars=load_calendars(project.files_dir / "calendars"),
         journal=store.journal.head(),
+        point=no_return(project, store, plan),
+        elsewhere=_elsewhere(store, wave),
+        makers=makers(store, wave, plan.hash),
+        held=store.held.proof(wave).as_dict(),
     )
+
+
+def _elsewhere(store: Store, wave: str) -> dict[str, list[timedelta]]:
+    """What the steps of other waves of this project took: the estimate of one that was never carried out."""
+    found: dict[str, list[timedelta]] = {}
+    for record in store.journal.records(kinds=["step.completed"]):
+        took = seconds(record.payload.get("seconds"))
+        if record.wave != wave and took is not None:
+            found.setdefault(f"step:{record.payload.get('step')}", []).append(took)
+    return found
 
 
 def render(

@@ -23,6 +23,7 @@ class Line:
     at: datetime
     kind: str
     payload: Any
+    run_id: str = "R1"
 
 
 @dataclass(frozen=True)
