@@ -17,14 +17,15 @@ from cutwater.core.config import Project
 from cutwater.core.errors import CutwaterError
 from cutwater.core.progress import Progress
 from cutwater.state.store import open_store
+from sandbox import demo_cutover, servers
 from sandbox import demo_verdict as verdict
-from sandbox import servers
 from sandbox.estate import commands as estate
 from sandbox.estate import truth
 from sandbox.memory import Sampler
 
 WAVE = "W01"
-APPROVER = ("demo", "migration-lead")
+MAKER = "demo-planner"  # who plans cannot approve
+APPROVERS = (("demo-lead", "migration-lead"), ("demo-dba", "database-owner"))
 Tell = Callable[[str], None]
 
 
@@ -86,8 +87,11 @@ def run(project: Project, settings: Settings, out: Path, progress: Progress, tel
     out.mkdir(parents=True, exist_ok=True)
     demo.memory.start()
     try:
-        for part in (_fresh, _up, _seed, _discover, _plan, _move, _clean, _faults, _repair, _ready, _runbook, _truth):
+        for part in (_fresh, _up, _seed, _discover, _plan, _move, _clean, _faults, _repair, _ready, _runbook):
             part(demo)
+        demo_cutover.rounds(demo, WAVE)
+        _truth(demo)
+        demo_cutover.complete(demo, WAVE)
     except CutwaterError as error:
         demo.facts["error"] = error.as_dict()
         raise
@@ -159,7 +163,7 @@ def _plan(demo: Demo) -> None:
     from cutwater.commands import wave
 
     with demo.chapter("Plan", "one wave, frozen and hashed; what is approved later is this hash") as ch:
-        planned = wave.plan_wave(demo.project, WAVE)
+        planned = wave.plan_wave(demo.project, WAVE, MAKER)
         demo.facts["plan"] = planned.hash
         ch.line = f"{len(planned.plan.steps)} steps, plan {planned.hash[:12]}"
 
@@ -227,9 +231,9 @@ def _repair(demo: Demo) -> None:
 def _ready(demo: Demo) -> None:
     from cutwater.commands import wave, wave_run
 
-    with demo.chapter("Gate", "evidence is asked, one person approves exactly this plan") as ch:
-        who, role = APPROVER
-        wave.approve(demo.project, WAVE, who, role, demo.facts["plan"])
+    with demo.chapter("Gate", "evidence is asked, two people who did not make it approve exactly this plan") as ch:
+        for who, role in APPROVERS:
+            wave.approve(demo.project, WAVE, who, role, demo.facts["plan"])
         ran = wave_run.run(demo.project, WAVE, "ready")
         ch.line = f"GO: wave {WAVE} is {ran.state}"
         demo.facts["state"] = ran.state

@@ -33,7 +33,7 @@ class Rows:
     def __call__(self, record: Any, history: Any) -> None:
         if record.kind == "step.started":
             self.task = self.progress.task(str(record.payload["step"]), unit="rows")
-        elif record.kind == "effect.outcome" and self.task is not None:
+        elif record.kind == "effect.outcome" and "/chunk/" in record.payload["effect"] and self.task is not None:
             self.task.advance(int(record.payload["outcome"].get("rows", 0) or 0))
 
     def waits(self, waiting: str, trouble: str) -> None:
@@ -165,6 +165,7 @@ def write_summary(demo: Demo, started: datetime) -> dict[str, Any]:
         "runs": facts.get("runs", []),
         "backfill": facts.get("backfill", {}),
         "repaired": facts.get("repaired", {}),
+        **facts.get("cutover", {}),
         "state": facts.get("state", ""),
         "plan": facts.get("plan", ""),
         "peak_memory_mib": demo.memory.peak_mib,

@@ -82,6 +82,7 @@ class Engine:
         self.stop_reason = ""
         self.deaf = False
         self.wishes: list[Any] = []  # requests for another target, taken up by `serve`
+        self.granting = 0  # the request that is being carried out: it stands in the store as pending until its end
         self._looked_at = float("-inf")
         self.pool = ServicePool(
             services, fence, machine.services, machine.timer, machine.clock, machine.service_interval
@@ -300,9 +301,7 @@ class Engine:
     def _asks_anew(self) -> bool:
         """Evidence is asked for until the wave is READY, and once more at the moment of its cutover."""
         state = self.history.state
-        return state not in (life.READY, life.CUTTING_OVER, life.CUT_OVER) or (
-            state == life.READY and self.target == life.CUT
-        )
+        return state in life.BEFORE_CUTOVER and (state != life.READY or self.target == life.CUT)
 
     def _begin(self, spec: StepSpec) -> None:
         """validate and start; the wave's state follows."""
@@ -412,13 +411,14 @@ class Engine:
             if request.kind in ("pause", "stop"):
                 self.stop(request.kind)
             elif request.kind == "advance":
-                if all(item.id != request.id for item in self.wishes):
+                if request.id != self.granting and all(item.id != request.id for item in self.wishes):
                     self.wishes.append(request)
             else:
                 self.pool.ask(request)
 
     def _grant(self, request: Any) -> None:
         """A live run is asked for another target."""
+        self.granting = request.id
         try:
             self.advance(str(request.payload.get("to") or self.target))
         except Stopped:
