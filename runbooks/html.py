@@ -33,23 +33,8 @@ SECTIONS = (
 
 def render_html(book: Runbook) -> str:
     """The page. Everything from the outside is escaped; the running footer takes plain characters alone."""
-    environment = Environment(
-        loader=PackageLoader("runbooks", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     zone = book.zone
-    environment.filters.update(
-        clock=lambda at: words.clock(at, zone),
-        moment=lambda at: words.moment(at, zone),
-        short=lambda at: words.short_clock(at, zone),
-        exact=lambda at: words.seconds_clock(at, zone),
-        day=words.day,
-        offset=lambda ms: words.offset(timedelta(milliseconds=ms)),
-    )
+    environment = environment_of(zone)
     charts = {
         "done": gantt.of_steps("What the engine has done so far", book.done, zone),
         "cutover": gantt.of_cards("The cutover by swimlane", book.cards, book.path, book.window_start, zone),
@@ -65,13 +50,36 @@ def render_html(book: Runbook) -> str:
         tokens=TOKENS,
         nobody=NOBODY,
         base_css=BASE_CSS,
-        running=_plain(f"{book.id}  {book.plan_version}  sha256 {book.hash[:16]}"),
-        wave_plain=_plain(book.wave),
+        running=plain_css(f"{book.id}  {book.plan_version}  sha256 {book.hash[:16]}"),
+        wave_plain=plain_css(book.wave),
         cards_by_lane=_by_lane(book),
     )
 
 
-def _plain(text: str) -> str:
+def environment_of(zone: str) -> Environment:
+    """Where the templates are rendered: everything is escaped, what is not given raises, times are in the zone."""
+    environment = Environment(
+        loader=PackageLoader("runbooks", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        clock=lambda at: words.clock(at, zone),
+        moment=lambda at: words.moment(at, zone),
+        short=lambda at: words.short_clock(at, zone),
+        exact=lambda at: words.seconds_clock(at, zone),
+        day=words.day,
+        offset=lambda ms: words.offset(timedelta(milliseconds=ms)),
+        precise=words.precise,
+        signed=words.signed,
+    )
+    return environment
+
+
+def plain_css(text: str) -> str:
     """Characters that mean nothing in CSS or HTML; what else there is becomes `_`."""
     return re.sub(r"[^A-Za-z0-9 ._:-]", "_", text)
 

@@ -75,3 +75,19 @@ def milliseconds(value: timedelta) -> int:
 def count(number: int, one: str, many: str = "") -> str:
     """`1 task`, `3 tasks`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def precise(value_ms: int | None, missing: str = "-") -> str:
+    """`340 ms`, `4.21 s`, `12 min`: what was measured, not rounded away; `missing` where it is not known."""
+    if value_ms is None:
+        return missing
+    if abs(value_ms) < 1000:
+        return f"{value_ms} ms"
+    if abs(value_ms) < 120_000:
+        return f"{value_ms / 1000:.2f} s"
+    return f"{'-' if value_ms < 0 else ''}{span(timedelta(milliseconds=abs(value_ms)))}"
+
+
+def signed(value_ms: int | None) -> str:
+    """`+340 ms`, `-1.20 s`; `-` where it is not known."""
+    return "-" if value_ms is None else f"{'+' if value_ms > 0 else ''}{precise(value_ms)}"

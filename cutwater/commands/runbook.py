@@ -17,18 +17,23 @@ from cutwater.core.errors import BadInput
 from cutwater.core.hashing import sha256_file
 from cutwater.jobs.wave_state import current_plan, history_of
 from cutwater.state.store import Store, open_store
+from runbooks.actuals import compile_review
 from runbooks.compile import compile_runbook
 from runbooks.executed import seconds
 from runbooks.facts import Facts
 from runbooks.html import render_html
 from runbooks.markdown import render_markdown
 from runbooks.model import Runbook
+from runbooks.review import Review
+from runbooks.review_html import render_review_html
+from runbooks.review_markdown import render_review_markdown
 from runbooks.settings import load_settings
 from waves.calendars import load_calendars
 from waves.gates import Questions
 from waves.wave_file import wave_path
 
 FORMATS: dict[str, tuple[str, ...]] = {"html": ("html",), "md": ("md",), "both": ("html", "md")}
+REVIEWERS: dict[str, Callable[[Review], str]] = {"html": render_review_html, "md": render_review_markdown}
 RENDERERS: dict[str, Callable[[Runbook], str]] = {"html": render_html, "md": render_markdown}
 
 
@@ -47,6 +52,15 @@ class Rendered:
     """The runbook and its files. hash: of the document's content, the same in every format."""
 
     book: Runbook
+    hash: str
+    documents: tuple[Document, ...]
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """The post-implementation review and its files."""
+
+    review: Review
     hash: str
     documents: tuple[Document, ...]
 
@@ -97,17 +111,38 @@ def render(
 
     Raises BadInput CW5007 for an unknown format, CW5008 for a folder that cannot be written.
     """
-    if formats not in FORMATS:
-        raise BadInput("CW5007", f"--format {formats} is unknown", next="--format html, --format md or --format both")
+    names = _formats(formats)
     with open_store(project.state_url, clock) as store:
         book = compile_runbook(collect(project, wave, store, clock))
+    texts = {name: RENDERERS[name](book) for name in names}
+    return Rendered(book, book.hash, _documents(project, f"{wave}-runbook", texts, out))
+
+
+def actuals(
+    project: Project, wave: str, formats: str = "both", out: Path | None = None, clock: Clock = utc_now
+) -> Reviewed:
+    """The post-implementation review: planned and actual, from the journal. Raises as `render`."""
+    names = _formats(formats)
+    with open_store(project.state_url, clock) as store:
+        review = compile_review(collect(project, wave, store, clock))
+    texts = {name: REVIEWERS[name](review) for name in names}
+    return Reviewed(review, review.hash, _documents(project, f"{wave}-actuals", texts, out))
+
+
+def _formats(formats: str) -> tuple[str, ...]:
+    if formats not in FORMATS:
+        raise BadInput("CW5007", f"--format {formats} is unknown", next="--format html, --format md or --format both")
+    return FORMATS[formats]
+
+
+def _documents(project: Project, stem: str, texts: dict[str, str], out: Path | None) -> tuple[Document, ...]:
     folder = out if out is not None else project.root / "runbook-out"
     documents = []
-    for name in FORMATS[formats]:
-        path = folder / f"{wave}-runbook.{name}"
-        _write(path, RENDERERS[name](book))
+    for name, text in texts.items():
+        path = folder / f"{stem}.{name}"
+        _write(path, text)
         documents.append(Document(name, str(path), sha256_file(path), path.stat().st_size))
-    return Rendered(book, book.hash, tuple(documents))
+    return tuple(documents)
 
 
 def _write(path: Path, text: str) -> None:
