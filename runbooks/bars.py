@@ -14,8 +14,8 @@ from runbooks.gantt import CHARACTER, STEPS, Tick
 from runbooks.review import Actual, Part
 from runbooks.words import precise, signed
 
-LABEL, WIDTH, ROW, HEAD, NAME = 250, 940, 34, 24, 24
-TEXT = 190  # room behind the longest bar
+LABEL, WIDTH, ROW, HEAD, NAME = 330, 1000, 34, 24, 24
+TEXT = 170  # room behind the longest bar
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def environment_of(zone: str) -> Environment:
         moment=lambda at: words.moment(at, zone),
         short=lambda at: words.short_clock(at, zone),
         exact=lambda at: words.seconds_clock(at, zone),
+        within=lambda at, began: words.within(at, began, zone),
         day=words.day,
         offset=lambda ms: words.offset(timedelta(milliseconds=ms)),
         precise=words.precise,

@@ -39,7 +39,8 @@ class Actual:
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of the wave's life: preparation, a cutover, a rollback, the completion. why: what began or ended it."""
+    """A stretch of the wave's life: preparation, a cutover, a rollback, the completion. why: what began it.
+    decided: who ruled on it, as recorded since the part before; empty where the plan and its approvals were enough."""
 
     kind: str  # before | cutover | back | end
     name: str
@@ -48,6 +49,7 @@ class Part:
     word: str
     result: str
     why: str
+    decided: str
     steps: tuple[Actual, ...]
 
     @property

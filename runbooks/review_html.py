@@ -30,6 +30,7 @@ def render_review_html(review: Review) -> str:
             review=review,
             hash=review.hash,
             chart=bars.chart(review.parts),
+            ordered=sorted(review.parts, key=lambda part: part.kind == "before"),  # what was decided on first
             sections=SECTIONS,
             tokens=TOKENS,
             nobody=NOBODY,

@@ -36,6 +36,8 @@ def _steps(review: Review) -> Iterator[str]:
         yield f"### {part.name}: {state(part.word, part.result)}"
         yield ""
         yield f"From {at}{took if part.ended else ''}{'. Why: ' + plain(part.why) if part.why else ''}"
+        if part.decided:
+            yield f"Decided by {plain(part.decided)}"
         yield ""
         rows = [
             (
@@ -78,13 +80,14 @@ def _back(review: Review) -> Iterator[str]:
             part.name,
             words.seconds_clock(part.began, review.zone),
             plain(part.why or "not said"),
+            plain(part.decided or "no decision was asked for"),
             words.precise(part.actual_ms),
             state(part.word, part.result),
         )
         for part in review.parts
         if part.kind == "back"
     ]
-    yield from table(("Way back", "Began", "Why", "Took", "Result"), rows)
+    yield from table(("Way back", "Began", "Why", "Decided by", "Took", "Result"), rows)
 
 
 def _said(review: Review) -> Iterator[str]:

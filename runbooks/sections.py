@@ -197,6 +197,8 @@ def undo(facts: Facts, done: Executed) -> tuple[Undo, ...]:
 def _undo_text(facts: Facts, run: StepRun) -> str:
     spec = next((item for item in facts.plan.steps if item.id == run.step), None)
     if spec is not None and spec.kind in (*CUTOVER_KINDS, "retire"):
+        if spec.kind == "retire":
+            return "none: rollback is refused from here on"
         return "; ".join(ways(facts.plan, spec)[1]) or "nothing of its own to undo"
     parts = []
     if run.services:

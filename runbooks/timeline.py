@@ -20,6 +20,7 @@ from runbooks.review import Actual, Part
 from runbooks.words import milliseconds
 from waves import life
 from waves.plan import StepSpec
+from waves.point_of_no_return import DECISION_RECORDED
 from waves.store import RecordView
 
 TOLERANCE = timedelta(milliseconds=100)  # and a tenth of the plan: less is not late
@@ -40,6 +41,7 @@ class _Part:
     began: datetime
     seq: int
     why: str = ""
+    decided: str = ""
     ended: datetime | None = None
     result: str = ""
     spans: list[_Span] = field(default_factory=list)
@@ -53,11 +55,15 @@ class _Reader:
     counts: dict[str, int] = field(default_factory=dict)
     reason: str = ""
     mark: datetime | None = None
+    decided: list[str] = field(default_factory=list)
 
     def take(self, record: RecordView, kinds: Mapping[str, str]) -> None:
         body: Mapping[str, Any] = record.payload if isinstance(record.payload, Mapping) else {}
         if record.kind == "rollback.started":
             self.reason = str(body.get("reason", ""))
+        elif record.kind == DECISION_RECORDED:
+            role = f" as {body['role']}" if body.get("role") else ""
+            self.decided.append(f"{body.get('who', '?')}{role}: {body.get('reason', '')}")
         elif record.kind == "wave.state":
             self._state(record, str(body.get("from", "")), str(body.get("to", "")))
         elif record.kind == "step.started":
@@ -90,7 +96,10 @@ class _Reader:
 
     def _open(self, record: RecordView, kind: str, name: str, why: str = "") -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
-        self.parts.append(_Part(kind, f"{name} {self.counts[name]}", record.at, record.seq, why))
+        self.parts.append(
+            _Part(kind, f"{name} {self.counts[name]}", record.at, record.seq, why, "; ".join(self.decided))
+        )
+        self.decided = []
 
     def _end(self, at: datetime, result: str) -> None:
         if self.parts and self.parts[-1].ended is None:
@@ -132,7 +141,17 @@ def _part(facts: Facts, part: _Part) -> Part:
         rows.append(_actual(facts, span, card, spec, tasks.took(tasks.durations(facts, known, card)), part.ended))
     late = any(row.word == "late" for row in rows)
     word = "blocked" if part.ended is None else "fail" if part.result == "stopped" else "late" if late else "pass"
-    return Part(part.kind, part.name, part.began, part.ended, word, part.result or "not ended", part.why, tuple(rows))
+    return Part(
+        part.kind,
+        part.name,
+        part.began,
+        part.ended,
+        word,
+        part.result or "not ended",
+        part.why,
+        part.decided,
+        tuple(rows),
+    )
 
 
 def _actual(
@@ -167,7 +186,7 @@ def judged(actual_ms: int | None, planned_ms: int | None) -> tuple[str, str]:
 def _who(facts: Facts, spec: StepSpec | None, run: str) -> str:
     if spec is not None and spec.kind == "approval" and facts.approvals:
         return ", ".join(f"{item.who} ({item.role})" for item in facts.approvals)
-    return f"runner, run {run}" if run else "runner"
+    return f"runner {run}" if run else "runner"
 
 
 def _cards(facts: Facts, kind: str) -> dict[str, CardSpec]:

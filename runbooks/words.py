@@ -34,6 +34,12 @@ def seconds_clock(at: datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M:%S}"
 
 
+def within(at: datetime, began: datetime, zone: str) -> str:
+    """`20:01:07`, with the day where it is another one than that of `began`."""
+    same = at.astimezone(ZoneInfo(zone)).date() == began.astimezone(ZoneInfo(zone)).date()
+    return seconds_clock(at, zone)[-8:] if same else seconds_clock(at, zone)
+
+
 def day(value: date) -> str:
     """`Sat 05 Dec 2026`."""
     return f"{value:%a %d %b %Y}"
