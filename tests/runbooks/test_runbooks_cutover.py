@@ -111,7 +111,8 @@ def test_an_unmeasured_step_is_an_estimate_and_says_so(ready: Facts) -> None:
         "0 of 10 steps measured or with a time box; estimates: S01, S02, S03, S04, S05, S06, S07, B01, B02, B03",
     )
     by_hand = compile_runbook(replace(ready, settings=boxed(S04=2)))
-    assert cards(by_hand)["S04"].took.text == "box 2 min"other = replace(ready, elsewhere={"step:final": [timedelta(seconds=3), timedelta(seconds=4)]})
+    assert cards(by_hand)["S04"].took.text == "box 2 min"
+    other = replace(ready, elsewhere={"step:final": [timedelta(seconds=3), timedelta(seconds=4)]})
     assert cards(compile_runbook(other))["S04"].took.text == "~4.0 s, estimate"
 
 
