@@ -23,7 +23,7 @@ _EPOCH = re.compile(r",? epoch \d+")  # which one it will be is known at the rou
 
 @dataclass(frozen=True)
 class _Words:
-    """duty: who watches the step. estimate: seconds that it took on the sandbox estate (8 tables, 4 feeds), rounded up:
+    """duty: who watches the step. estimate: seconds that it took on the sandbox estate (9 tables, 8 feeds, two rounds), rounded up:
     what is said where nothing was measured, and said to be an estimate."""
 
     duty: str
