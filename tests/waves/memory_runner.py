@@ -13,6 +13,7 @@ from typing import Any
 
 from adapters.memory.world import MemoryAction, MemoryWorld, memory_actions, memory_services
 from cutwater.core.config import Project
+from waves.held import Receiver
 from waves.plan import Plan
 from waves.ports import Action, Fence, Outcome, Service
 
@@ -54,6 +55,9 @@ class FileWiring:
             held.gate = project.root / "hold"
             found["backfill.chunk"] = held
         return found
+
+    def held_receiver(self, project: Project) -> Receiver:
+        return lambda payment: payment.key
 
     def services(self, project: Project, plan: Plan, names: Sequence[str]) -> list[Service]:
         return memory_services(self.world(project), names)

@@ -173,6 +173,7 @@ class SqlBench(Bench):
     def __post_init__(self) -> None:
         self.store = self.real  # type: ignore[assignment]
         self.clock.now = utc_now()
+        self.real.skew = lambda clock: timedelta()  # type: ignore[method-assign]
         payload = {"from": "", "to": "PLANNED", "attempt": 1, "plan": self.plan.hash, "by": "the maker"}
         self.real.journal.append(self.plan.wave, "wave.state", payload)
         self.plain_append = self.real.journal.append
