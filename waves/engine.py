@@ -394,6 +394,8 @@ class Engine:
             return
         for name, status in self.pool.pump():
             self.watch("service.polled", {"service": name, "applied": status.applied, "lag": status.lag})
+        for name, trouble in self.pool.changed_trouble():
+            self.watch("service.trouble" if trouble else "service.well", {"service": name, "what": trouble})
         for done in self.pool.answered:
             if done.error is not None:
                 self.store.requests.fail(done.request.id, plain(done.error.as_dict()))

@@ -38,6 +38,7 @@ class Lane:
     status: ServiceStatus | None = None
     at: datetime | None = None
     begun: datetime | None = None  # of the poll under way
+    told: str = ""  # the error that was last told of
     caught_up_at: datetime | None = None
 
 
@@ -120,9 +121,20 @@ class ServicePool:
             for name, lane, status in seen
         ]
 
+    def changed_trouble(self) -> list[tuple[str, str]]:
+        """Services whose error is another one than when this was last asked, with it; empty where it is gone."""
+        found = []
+        for name, lane in self.lanes.items():
+            trouble = str(lane.parked or lane.error or "")
+            if trouble != lane.told:
+                lane.told = trouble
+                found.append((name, trouble))
+        return found
+
     def busy(self) -> bool:
-        """Whether some service has more to do at once."""
-        return any(lane.status is not None and lane.status.busy for lane in self.lanes.values())
+        """Whether some service has more to do at once and nobody is at it yet."""
+        lanes = self.lanes.values()
+        return any(lane.status is not None and lane.status.busy and lane.future is None for lane in lanes)
 
     def futures(self) -> list[Future[Any]]:
         """What can be waited for."""

@@ -13,6 +13,7 @@ from waves.engine import walk_dry
 from waves.executors import DryRunExecutor, Stopped
 from waves.gates import NoGo
 from waves.history import History
+from waves.ports import ServiceStatus
 from waves.settle import Retry, plain
 
 GONE = "CW3199"
@@ -249,3 +250,18 @@ def test_retry_and_plain_values() -> None:
         "c": ["x", "y"],
         "d": "2026-11-23T12:00:00.000000Z",
     }
+
+
+def test_while_a_busy_service_is_being_polled_the_engine_waits_for_it(bench: Bench) -> None:
+    """Looking again and again would take the interpreter away from the very poll that it waits for."""
+    from concurrent.futures import Future
+
+    engine = bench.engine()
+    engine.advance("dual-run")
+    lane = engine.pool.lanes["stream"]
+    assert lane.status is not None
+    lane.status = ServiceStatus("stream", busy=True)
+    assert engine.pool.busy()
+    lane.future = Future()
+    assert not engine.pool.busy()
+    lane.future = None
