@@ -59,12 +59,13 @@ def _back(demo: Demo, wave: str, number: int) -> None:
 
 def complete(demo: Demo, wave: str) -> None:
     """After ground truth was asked: what the legacy side had from us is removed."""
-    from cutwater.commands import wave_cutover
+    from cutwater.commands import runbook, wave_cutover
 
     with demo.chapter("Complete", "slot and publication leave the legacy side; there is no way back after this") as ch:
         ran = wave_cutover.complete(demo.project, wave, wave, follower=verdict.Rows(demo.progress))
         demo.facts["state"] = ran.state
-        ch.line = f"wave {wave} is {ran.state}"
+        runbook.actuals(demo.project, wave, "both", demo.out / "reports")
+        ch.line = f"wave {wave} is {ran.state}; the review of planned and actual stands beside the reports"
 
 
 def measured(demo: Demo, wave: str) -> dict[str, Any]:
