@@ -71,7 +71,9 @@ class FoldingStream(ChangeStream):
                     "CW3133", "nobody waits for this pin any more", state="nothing was folded for it", next="ask again"
                 )
             with self.lock:
-                self.drain_to(str(payload["marker"]), fence)
+                # Not to the asker's marker: a runner that died may have read it already, and nobody would see it again.
+                # Our own lies behind it.
+                self.drain_to(self.emit_marker(), fence)
                 return self.fold(str(payload["pg_snapshot"]), fence)
         if kind == "repair":
             from adapters.spark.repair import repair

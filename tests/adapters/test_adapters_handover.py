@@ -329,3 +329,20 @@ def test_a_pin_that_nobody_waits_for_any_more_does_not_hold_up_the_stream(estate
     late = {"pg_snapshot": "1:1:", "marker": "never written", "until": "2026-01-01T00:00:00Z"}
     with pytest.raises(Unavailable, match="CW3133"):
         estate.stream.answer("pin", late, estate.fence)
+
+
+def test_a_pin_whose_marker_an_earlier_runner_has_read_is_answered_all_the_same(estate: Estate) -> None:
+    """The runner was killed after it had read on; the next one would wait for a marker that never comes again."""
+    estate.prepare()
+    estate.backfill()
+    estate.stream.fold_now(estate.fence)
+    marker = estate.stream.emit_marker()
+    estate.stream.poll(estate.fence)
+    estate.stream.close()
+    with psycopg.connect(estate.ends.postgres_dsn) as db:
+        snapshot = str(db.execute("SELECT pg_current_snapshot()::text").fetchone()[0])  # type: ignore[index]
+    estate.stream = estate.new_stream()
+    estate.run(f"UPDATE {estate.name}.item SET amount = amount + 1 WHERE id <= 10")
+    answer = estate.stream.answer("pin", {"pg_snapshot": snapshot, "marker": marker}, estate.fence)
+    assert answer is not None
+    assert answer["pg_snapshot"] == snapshot
