@@ -143,10 +143,10 @@ def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[st
     from adapters.http_api.smoke import SmokeRun
     from adapters.iceberg.faults import LakeAction
     from adapters.iceberg.feed_lanes import FeedsDrained
-    from adapters.kafka.handover import KafkaHandover
+    from adapters.kafka.handover import KafkaHandover, KafkaHandoverDrop
     from adapters.postgres.back_check import BackCheck
     from adapters.postgres.drain import OutboxEmpty, StreamDrain
-    from adapters.postgres.fence import LiftFence, RaiseFence
+    from adapters.postgres.fence import DropFence, LiftFence, RaiseFence
     from adapters.postgres.fence_prove import ProveFence
     from adapters.postgres.keys import StoreKeys
     from adapters.postgres.reverse_marker import MarkOutbox, ReverseDrained
@@ -162,11 +162,13 @@ def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[st
         "fence.raise": RaiseFence(sides),
         "fence.prove": ProveFence(sides),
         "fence.lift": LiftFence(sides),
+        "fence.drop": DropFence(sides),
         "stream.drain": LakeAction("stream.drain", StreamDrain(lambda: shared.stream)),
         "feeds.drained": LakeAction("feeds.drained", FeedsDrained(lambda: shared.tap)),
         "store.keys": StoreKeys(ends.postgres_dsn, ends.store_dsn),
         "sequences.raise": RaiseSequences(sides),
         "kafka.handover": KafkaHandover(ends.kafka_bootstrap),
+        "kafka.handover.drop": KafkaHandoverDrop(ends.kafka_bootstrap),
         "smoke.run": SmokeRun(ends.gateway_url, project.files_dir / "smoke"),
         "reconcile.back": BackCheck(ends.store_dsn, ends.postgres_dsn),
         "reverse.mark": MarkOutbox(ends.store_dsn, plan.wave, outbox),

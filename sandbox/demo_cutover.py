@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -11,6 +12,7 @@ import psycopg
 from cutwater.state.store import open_store
 from sandbox import demo_verdict as verdict
 from waves.dark import KINDS, dark_windows
+from waves.point_of_no_return import ROLLBACK_KINDS, rollback_runs
 
 if TYPE_CHECKING:
     from sandbox.demo import Demo
@@ -72,16 +74,11 @@ def measured(demo: Demo, wave: str) -> dict[str, Any]:
     """dark_window_ms of every cutover, rollback_ms of every rollback, and the ledger of held payments."""
     with open_store(demo.project.state_url) as store:
         windows = dark_windows(store.journal.records(wave, KINDS))
-        states = store.journal.records(wave, ["wave.state"])
+        back = rollback_runs(store.journal.records(wave, ROLLBACK_KINDS))
         proof = store.held.proof(wave)
-    ends = {"ROLLING_BACK": [], "DUAL_RUN": []}  # type: dict[str, list[Any]]
-    for record in states:
-        if record.payload["to"] == "ROLLING_BACK" or record.payload["from"] == "ROLLING_BACK":
-            ends[record.payload["to"]].append(record.at)
-    spans = [(end - begin).total_seconds() for begin, end in zip(ends["ROLLING_BACK"], ends["DUAL_RUN"], strict=False)]
     return {
         "dark_window_ms": [item.milliseconds for item in windows if item.side == "tobe"],
-        "rollback_ms": [round(span * 1000) for span in spans],
+        "rollback_ms": [run.length // timedelta(milliseconds=1) for run in back],
         "held": {"held": proof.held, "released": proof.released, "returned": proof.returned},
     }
 

@@ -219,12 +219,13 @@ class Engine:
         self._state(life.DUAL_RUN)
 
     def rollback_step(self, spec: StepSpec) -> None:
-        """Removes what one step created; its effects may be done anew afterwards."""
+        """One step's way back: removes what it created, or leaves it for another round; its effects may be done anew."""
         step = STEPS[spec.kind]
         created = list(dict.fromkeys(self.history.created(spec.id)))
         self.pool.remove(step.services(self._context(spec)))
         self._drive(spec, step.rollback(self._context(spec)))
-        self.append("step.rolled_back", {"step": spec.id, "removed": created})
+        left = list(dict.fromkeys([*self.history.left.get(spec.id, ()), *created])) if step.leaves else []
+        self.append("step.rolled_back", {"step": spec.id, "removed": [] if step.leaves else created, "left": left})
 
     def abandon(self) -> list[str]:
         """Compiled from the journal: every step with a trace in it is rolled back, the last first.
@@ -240,7 +241,9 @@ class Engine:
                 self.append("abandon.started", {"objects": [name for _, name in self.history.objects()]})
             removed: list[str] = []
             for spec in reversed(self.plan.steps):
-                if spec.id in self.history.steps:
+                if spec.id in self.history.left:
+                    removed += self._remove_left(spec)
+                elif spec.id in self.history.steps:
                     removed += dict.fromkeys(self.history.created(spec.id))
                     self.rollback_step(spec)
             self._state(life.ABANDONED)
@@ -248,6 +251,13 @@ class Engine:
             self.fail(error)
             raise
         return removed
+
+    def _remove_left(self, spec: StepSpec) -> list[str]:
+        """What a step's way back left standing for another round goes too: there will be none."""
+        names = list(self.history.left[spec.id])
+        self._drive(spec, STEPS[spec.kind].remove(self._context(spec)))
+        self.append("step.rolled_back", {"step": spec.id, "removed": names, "left": []})
+        return names
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

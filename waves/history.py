@@ -34,6 +34,7 @@ class History:
     plan_hash: str = ""
     abandoning: bool = False
     steps: dict[str, StepRecord] = field(default_factory=dict)
+    left: dict[str, list[str]] = field(default_factory=dict)  # step -> what its way back left standing, on purpose
     intents: dict[str, dict[str, Any]] = field(
         default_factory=dict
     )  # effect id -> intent, of the present life of its step
@@ -80,7 +81,10 @@ class History:
 
     def objects(self) -> list[tuple[str, str]]:
         """(step, object) of everything that this attempt created and has not removed: the list of `abandon`."""
-        return [(step, name) for step, record in self.steps.items() for name in dict.fromkeys(record.created)]
+        made = {step: list(dict.fromkeys(record.created)) for step, record in self.steps.items()}
+        for step, names in self.left.items():
+            made[step] = list(dict.fromkeys([*made.get(step, ()), *names]))
+        return [(step, name) for step, names in made.items() for name in names]
 
     def same_intent(self, effect_id: str, args: object) -> bool:
         """Whether the journal's intent (if there is one) has these arguments."""
@@ -91,7 +95,7 @@ class History:
         self.state = payload["to"]
         if self.state == life.PLANNED:
             self.attempt = int(payload.get("attempt", self.attempt + 1))
-            self.steps, self.intents, self.outcomes, self.tried = {}, {}, {}, set()
+            self.steps, self.intents, self.outcomes, self.tried, self.left = {}, {}, {}, set(), {}
             self.entered, self.gates, self.abandoning = {}, {}, False
             self.condition, self.error = "", {}
         if payload.get("plan"):
@@ -124,6 +128,10 @@ class History:
         else:  # rolled back: the step's present life is over, its effects may be done anew
             prefix = payload["step"] + "/"
             del self.steps[payload["step"]]
+            if payload.get("left"):
+                self.left[payload["step"]] = list(payload["left"])
+            else:
+                self.left.pop(payload["step"], None)
             for book in (self.intents, self.outcomes):
                 for effect in [name for name in book if name.startswith(prefix)]:
                     del book[effect]

@@ -19,10 +19,10 @@ SIDES = {"legacy": "legacy", "tobe": "store"}  # of the route -> of the fence
 
 @dataclass
 class CutoverWorld:
-    """route: [side, epoch]. fences: side -> [epoch, closed]. outbox: the store's, payments and markers in order."""
+    """route: [side, epoch]. fences: side -> [epoch, closed], None where there is none. outbox: the store's, payments and markers in order."""
 
     route: list[Any] = field(default_factory=lambda: ["legacy", 1])
-    fences: dict[str, list[Any]] = field(default_factory=lambda: {"legacy": [1, False], "store": [0, True]})
+    fences: dict[str, list[Any] | None] = field(default_factory=lambda: {"legacy": [1, False], "store": [0, True]})
     legacy: list[str] = field(default_factory=list)
     store: list[str] = field(default_factory=list)
     outbox: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class CutoverWorld:
 
     def _accepted(self, payment: str) -> bool:
         side, epoch = self.route
-        if side == "dark" or self.fences[SIDES[side]] != [epoch, False]:
+        if side == "dark" or self.fences[SIDES[side]] not in (None, [epoch, False]):
             self.refusals += 1
             return False
         if side == "legacy":
@@ -92,7 +92,7 @@ def _raised(args: dict[str, Any]) -> Outcome:
 
 
 def _prove(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
-    if not world.fences[args["side"]][1]:
+    if not (world.fences[args["side"]] or (0, False))[1]:
         raise Refused("CW3199", f"a write to {args['side']} was not refused")
     return {"refused": len(args["tables"])}
 
@@ -100,6 +100,11 @@ def _prove(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
 def _lift(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
     world.fences[args["side"]] = [args["epoch"], False]
     return {"epoch": args["epoch"]}
+
+
+def _drop(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    world.fences[args["side"]] = None
+    return {"side": args["side"]}
 
 
 def _keys(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
@@ -139,6 +144,8 @@ DO: dict[str, Deed] = {
     "fence.raise": _raise_fence,
     "fence.prove": _prove,
     "fence.lift": _lift,
+    "fence.drop": _drop,
+    "kafka.handover.drop": lambda w, a: {"removed": []},
     "stream.drain": lambda w, a: {"changes_after": 0},
     "feeds.drained": lambda w, a: {"feeds": len(a["feeds"])},
     "reconcile.final": lambda w, a: {"verdict": "PASS"},
@@ -156,5 +163,6 @@ SEEN: dict[str, Look] = {
     "route.set": lambda w, a: {"side": a["side"], "epoch": a["epoch"]} if w.route == [a["side"], a["epoch"]] else None,
     "fence.raise": lambda w, a: _raised(a) if w.fences[a["side"]] == [a["epoch"], True] else None,
     "fence.lift": lambda w, a: {"epoch": a["epoch"]} if w.fences[a["side"]] == [a["epoch"], False] else None,
+    "fence.drop": lambda w, a: {"side": a["side"]} if w.fences[a["side"]] is None else None,
     "kafka.handover": lambda w, a: {"to_group": a["to_group"]} if w.consumers == a["to_group"] else None,
 }

@@ -87,23 +87,3 @@ class ReverseDrained:
 
     def describe(self, args: Mapping[str, Any]) -> str:
         return f"wait until the legacy side holds what the store wrote before marker {args['marker']}"
-
-
-class Roundtrip:
-    """`reverse.roundtrip` {mark}: writes the marker of that name once, and raises Waiting (CW3501) until the legacy side has it."""
-
-    def __init__(self, store_dsn: str, legacy_dsn: str, wave: str, outbox: tuple[str, str]) -> None:
-        self.marking = MarkOutbox(store_dsn, wave, outbox)
-        self.drained = ReverseDrained(store_dsn, legacy_dsn, wave, outbox)
-
-    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        return {
-            "mark": args["mark"],
-            **self.drained.perform(self.marking.perform({"mark": args["mark"]}, fence), fence),
-        }
-
-    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
-        return None  # the marker of that name is written once: asking again is enough
-
-    def describe(self, args: Mapping[str, Any]) -> str:
-        return f"send marker {args['mark']} from {where(self.marking.store_dsn)} to {where(self.drained.legacy_dsn)} and wait for it"

@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from adapters.postgres.fence import LiftFence, RaiseFence
 from adapters.postgres.reverse_mapping import mapping_of
-from adapters.postgres.reverse_marker import MarkOutbox, ReverseDrained, Roundtrip
+from adapters.postgres.reverse_marker import MarkOutbox, ReverseDrained
 from adapters.postgres.reverse_sync import ReverseSync
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput, CutwaterError, LeaseHeld, Refused
@@ -276,12 +276,13 @@ def test_a_marker_makes_the_round_trip_also_where_a_later_one_follows(sides: Sid
 
 
 def test_a_named_round_trip_is_one_marker_however_often_it_is_asked_for(sides: Sides) -> None:
-    action = Roundtrip(sides.dsn["store"], sides.dsn["legacy"], WAVE, OUTBOX)
+    marking = MarkOutbox(sides.dsn["store"], WAVE, OUTBOX)
     for _ in range(3):
+        marked = marking.perform({"mark": "proof-2"}, Fence(WAVE, 1, "test"))
         with pytest.raises(Waiting):
-            action.perform({"mark": "proof-2"}, Fence(WAVE, 1, "test"))
+            sides.drained(marked["marker"])
     sides.all()
-    assert action.perform({"mark": "proof-2"}, Fence(WAVE, 1, "test"))["marker"] == "W01:proof-2"
+    assert sides.drained(marked["marker"])["marker"] == "W01:proof-2"
     assert sides.rows("SELECT count(*) FROM tobe.outbox", "store") == [(1,)]
 
 

@@ -64,6 +64,7 @@ class Step(ABC):
 
     kind: ClassVar[str]
     live: ClassVar[bool] = False  # what `start` starts lives in the runner: every run starts it again
+    leaves: ClassVar[bool] = False  # its way back leaves what it created for another round; `remove` takes it away
     asks: ClassVar[bool] = False  # its questions are asked again until the wave is READY
 
     def validate(self, ctx: StepContext) -> list[Finding]:
@@ -84,6 +85,10 @@ class Step(ABC):
 
     def rollback(self, ctx: StepContext) -> Flow:
         """The way back. Of a step before the cutover: removes what `ctx.created()` names, and nothing else; may be run again."""
+        yield from nothing()
+
+    def remove(self, ctx: StepContext) -> Flow:
+        """What `rollback` leaves standing on purpose (`leaves`), taken away when the wave is abandoned; may be run again."""
         yield from nothing()
 
 

@@ -51,7 +51,6 @@ class LegacyFence(Step):
                 "fence.raise",
                 fence,
                 f"refuse writes to {len(tables)} legacy tables",
-                (f"postgres:fence/{wave}",),
             )
         ]
         yield [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from waves.ports import Effect, Outcome
 from waves.steps.base import Flow, Step, StepContext
 
+SIDES = ("legacy", "store")
+
 
 class Reverse(Step):
     """Also brings the idempotency keys over, so that only those of the last moments are left for the fence.
@@ -14,6 +16,7 @@ class Reverse(Step):
 
     kind = "reverse"
     live = True
+    leaves = True  # the schema `cutwater` on both sides: its epochs have to outlive the round
 
     def start(self, ctx: StepContext) -> Flow:
         yield [Effect(ctx.effect_id("service"), "service.start", {"name": "reverse"}, "start the reverse sync")]
@@ -23,7 +26,13 @@ class Reverse(Step):
         mark = f"proof-{int(route['epoch'])}"
         keys = {"mark": mark, "copies": list(ctx.spec.params.get("keys", ()))}
         [marked, _] = yield [
-            Effect(ctx.effect_id("mark"), "reverse.mark", {"mark": mark}, "mark the end of the store's outbox"),
+            Effect(
+                ctx.effect_id("mark"),
+                "reverse.mark",
+                {"mark": mark},
+                "mark the end of the store's outbox",
+                tuple(f"{side}:fence/{ctx.plan.wave}" for side in SIDES),
+            ),
             Effect(ctx.effect_id("keys"), "store.keys", keys, "bring the idempotency keys over"),
         ]
         before = [drained(ctx, "drained", marked)]
@@ -33,6 +42,19 @@ class Reverse(Step):
                 Effect(ctx.effect_id("fold"), "stream.fold", {"mappings": mappings}, "bring the copies up to now")
             )
         yield before
+
+    def remove(self, ctx: StepContext) -> Flow:
+        wave = ctx.plan.wave
+        yield [
+            Effect(
+                ctx.effect_id("remove", side), "fence.drop", {"side": side, "wave": wave}, f"remove the fence of {side}"
+            )
+            for side in SIDES
+        ]
+        switch = next(step.params for step in ctx.plan.steps if step.kind == "switch")
+        if switch.get("topics"):
+            args = {name: switch[name] for name in ("topics", "from_group", "to_group")}
+            yield [Effect(ctx.effect_id("remove", "handover"), "kafka.handover.drop", args, "forget the hand-over")]
 
     def services(self, ctx: StepContext) -> tuple[str, ...]:
         return ("reverse",)
