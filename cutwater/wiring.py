@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from adapters.spark.fold import FoldingStream
     from inventory.ports import Discoverer
     from lakehouse.ports import FeedSource
-    from reconciliation.ports import FeedView, Pinner
+    from reconciliation.ports import FeedSources, FeedView, Pinner
     from waves.held import Receiver
     from waves.plan import Plan
     from waves.ports import Action, Service
@@ -115,7 +115,7 @@ def actions(project: Project, plan: Plan) -> dict[str, Action]:
     from adapters.postgres.backfill import Bounds, CopyChunk
     from adapters.postgres.checks import PostgresCheck
     from adapters.postgres.replication import CreatePublication, CreateSlot, Drop
-    from adapters.spark.fold import StreamFold
+    from adapters.spark.fold import StreamFold, StreamRest
 
     shared, dsn = parts(project, plan), project.endpoints().postgres_dsn
     lake: dict[str, Action] = {
@@ -123,6 +123,7 @@ def actions(project: Project, plan: Plan) -> dict[str, Action]:
         "lake.drop_tables": DropTables(shared.catalog),
         "backfill.chunk": CopyChunk(dsn, shared.catalog),
         "stream.fold": StreamFold(lambda: shared.stream),
+        "stream.rest": StreamRest(lambda: shared.stream),
         "feed.caught_up": FeedCaughtUp(lambda: shared.tap),
     }
     return {
@@ -275,11 +276,25 @@ def feed_view(project: Project) -> FeedView:
     """Both sides of the feeds: the lake's tables, and the broker's and the folders' own listings."""
     from adapters.duckdb.feed_view import LakeFeedView
     from adapters.duckdb.lake import LakeReader
+    from reconciliation.ports import FeedView
+
+    return FeedView(LakeFeedView(LakeReader(catalog(project))), feed_sources(project))
+
+
+_SOURCES: dict[tuple[str, ...], FeedSources] = {}
+
+
+def feed_sources(project: Project) -> FeedSources:
+    """The broker's and the folders' own listings. One per process and project: the hashes of files that nobody touched are
+    not computed twice."""
     from adapters.files.feed_sources import Sources
     from adapters.files.listing import FileListing
     from adapters.kafka.watermarks import Watermarks
-    from reconciliation.ports import FeedView
 
     ends = project.endpoints()
-    sources = Sources(Watermarks(ends.kafka_bootstrap), FileListing(Path(ends.drop_dir), Path(ends.swift_dir)))
-    return FeedView(LakeFeedView(LakeReader(catalog(project))), sources)
+    key = (ends.kafka_bootstrap, ends.drop_dir, ends.swift_dir)
+    with _GUARD:
+        if key not in _SOURCES:
+            listing = FileListing(Path(ends.drop_dir), Path(ends.swift_dir))
+            _SOURCES[key] = Sources(Watermarks(ends.kafka_bootstrap), listing)
+        return _SOURCES[key]

@@ -18,5 +18,7 @@ CODES: dict[str, str] = {
     "CW4010": "No break has this id. See cutwater reconcile breaks.",
     "CW4011": "A feed's source could not be listed (broker or folder). The feed counts as not checked: the run is INCONCLUSIVE.",
     "CW4012": "The run failed: open breaks stand. See cutwater reconcile breaks, mend the cause, run again.",
+    "CW4017": "A run was to follow an earlier full run, and what it should stand on cannot be read or does not reach far enough. "
+    "The engine compares everything instead, which takes longer; nothing has to be done.",
     "CW4013": "The run is inconclusive: something was not checked. The report names what, and why.",
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from cutwater.core.clock import iso
 from cutwater.core.hashing import sha256_json
+from reconciliation import basis
 from reconciliation.amounts import money
 from reconciliation.breaks import AGE_BUCKETS, CLOSED, EXPLAINED, OPEN, Break, age, age_bucket, money_at_risk
 from reconciliation.cases import ExpectationResult
@@ -56,6 +57,7 @@ def document(result: RunResult, frame: Frame) -> dict[str, Any]:
             "lake": result.lake_pins,
         },
         "scope": scope(result),
+        "basis": basis.told(result.basis) if result.basis else None,
         "open_breaks": len(opened),
         "value_at_risk": {
             "gross": {key: str(value) for key, value in money_at_risk(opened).items()},
@@ -109,7 +111,9 @@ def reasons(result: RunResult) -> list[str]:
     if not result.self_check.passed:
         told.append(f"self-check: {result.self_check.bound}")
         told += [f"self-check missed {item}" for item in result.self_check.missed[:5]]
-    if result.verdict is Verdict.PASS:
+    if result.verdict is Verdict.PASS and result.basis is not None:
+        told.append(f"all that was touched since {result.basis.run} passed was checked at stated points and agrees")
+    elif result.verdict is Verdict.PASS:
         told.append("every row, message and expectation in scope was checked at stated points and agrees")
     return told
 

@@ -1,6 +1,7 @@
 """What tables and feeds must tell of each other: declared as data, checked over the full population.
 
 Pure: rows of the pinned source and events of the lake in, breaks out. Absent inside the grace is pending, not a break.
+since: where a run follows a basis, what is older was judged there: it only serves to find what belongs together.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ class Outcome:
 
 
 def status_events(
-    rule: StatusEvents, statuses: Iterable[Row], owners: Iterable[Row], events: Sequence[LakeEvent], cutoff: datetime
+    rule: StatusEvents,
+    statuses: Iterable[Row],
+    owners: Iterable[Row],
+    events: Sequence[LakeEvent],
+    cutoff: datetime,
+    since: datetime | None = None,
 ) -> Outcome:
     """Each status that is older than the cutoff has its event; one break per payment, by its latest such status."""
     outcome, asset = Outcome(), rule.streams[0]
@@ -49,13 +55,15 @@ def status_events(
         if key not in last or row[rule.at] >= last[key][rule.at]:
             last[key] = row
         found = there[key, str(row[rule.status])]
-        outcome.judged += 1
         if found:
             there[key, str(row[rule.status])] -= 1
-        elif row[rule.at] >= cutoff:
-            outcome.judged -= 1
+        if since is not None and row[rule.at] < since:
+            continue
+        if not found and row[rule.at] >= cutoff:
             outcome.pending += 1
-        else:
+            continue
+        outcome.judged += 1
+        if not found:
             missing[key].append(row)
     for key, rows in sorted(missing.items()):
         row = max(rows, key=lambda item: item[rule.at])
@@ -73,7 +81,8 @@ def status_events(
                 latest,
             )
         )
-    outcome.breaks.extend(_ahead(asset, rule, there, events, last, cutoff))
+    told = [event for event in events if since is None or event.event_time is None or event.event_time >= since]
+    outcome.breaks.extend(_ahead(asset, rule, there, told, last, cutoff))
     return outcome
 
 
@@ -103,7 +112,13 @@ def _ahead(
         )
 
 
-def row_events(rule: RowEvents, rows: Iterable[Row], events: Sequence[LakeEvent], cutoff: datetime) -> Outcome:
+def row_events(
+    rule: RowEvents,
+    rows: Iterable[Row],
+    events: Sequence[LakeEvent],
+    cutoff: datetime,
+    since: datetime | None = None,
+) -> Outcome:
     """Each row that is older than the cutoff has exactly one event, of the same amount and currency."""
     outcome, asset = Outcome(), rule.streams[0]
     by_key: dict[str, list[LakeEvent]] = defaultdict(list)
@@ -112,6 +127,8 @@ def row_events(rule: RowEvents, rows: Iterable[Row], events: Sequence[LakeEvent]
     for row in rows:
         key = str(row[rule.key])
         found = by_key.pop(key, [])
+        if since is not None and row[rule.at] < since:
+            continue
         amount = row[rule.amount] if rule.amount else None
         currency = str(row[rule.currency]) if rule.currency else ""
         if not found:
@@ -133,6 +150,8 @@ def row_events(rule: RowEvents, rows: Iterable[Row], events: Sequence[LakeEvent]
                 Break(BreakClass.DUPLICATE_TARGET, asset, f"uetr={key}", "", text, gross=gross, net=net)
             )
     for key, left in sorted(by_key.items()):
+        if since is not None and any(item.event_time is None or item.event_time < since for item in left):
+            continue
         if all(item.event_time is not None and item.event_time < cutoff for item in left):
             gross, net = _money(left[0].currency, left[0].amount)
             text = "an event tells of a payment that the source does not know"
@@ -161,6 +180,7 @@ def batch_events(
     events: Sequence[LakeEvent],
     files: Mapping[str, str],
     cutoff: datetime,
+    since: datetime | None = None,
 ) -> Outcome:
     """Each member of a batch has its line, whichever file brought it; the row's count and sum are its members'.
 
@@ -177,6 +197,8 @@ def batch_events(
     for event in events:
         of_message[event.message_id].append(event)
     for batch in batches:
+        if since is not None and batch[rule.at] < since:
+            continue
         asset = f"file:{batch[rule.feed]}" if f"file:{batch[rule.feed]}" in rule.streams else rule.streams[0]
         if batch[rule.at] >= cutoff:
             outcome.pending += 1

@@ -39,8 +39,10 @@ class FeedRun:
         options: ReconcileOptions,
         now: Callable[[], datetime],
         pause: Callable[[float], None] = time.sleep,
+        follows: bool = False,
     ) -> None:
         self.streams, self.view, self.options, self.now, self.pause = list(streams), view, options, now, pause
+        self.follows = follows  # a basis: that a feed had nothing since is no fault
         self.ends: dict[str, SourceEnd] = {}
         self.looked_at = now()
         self.pins: dict[str, str] = {}
@@ -105,6 +107,7 @@ class FeedRun:
 
     def _of_topic(self, result: FeedResult, end: SourceEnd, lags: bool) -> None:
         stream, runs = result.stream, self.view.lake.offsets(result.stream)
+        result.past = {number: past for number, (_, past) in end.offsets.items()}
         result.point = ", ".join(f"{number}:{past}" for number, (_, past) in sorted(end.offsets.items()))
         result.source = sum(past - begin for begin, past in end.offsets.values())
         reached = {number: max((stop for _, stop in runs.get(number, ())), default=0) for number in end.offsets}
@@ -125,8 +128,10 @@ class FeedRun:
     def _of_files(self, result: FeedResult, end: SourceEnd, lags: bool) -> None:
         stream, messages = result.stream, self.view.lake.messages(result.stream)
         cutoff = self._cutoff(stream)
+        result.files = tuple(end.files)
         result.point = f"{len(end.files)} files listed at {iso(self.looked_at)[:19]}Z"
         missing = check.files_missing(end.files, messages)
+        result.absent = frozenset(check.basename(item.name) for item in missing)
         result.source, result.lake = len(end.files), len(end.files) - len(missing)
         result.pending = sum(1 for item in missing if parse_iso(item.modified_at) >= cutoff)
         result.breaks.extend(check.file_breaks(stream, end.files, messages, cutoff))
@@ -156,7 +161,7 @@ class FeedRun:
         if lags:
             text = f"the lake did not reach the stated end within {self.options.feed_wait_seconds} s"
             return Verdict.INCONCLUSIVE, text
-        if not result.source and result.stream not in self.options.allow_empty:
+        if not result.source and not self.follows and result.stream not in self.options.allow_empty:
             return Verdict.INCONCLUSIVE, "the source holds no message: nothing was checked (allow_empty accepts that)"
         return Verdict.PASS, ""
 

@@ -35,6 +35,9 @@ class FeedResult:
     breaks: list[Break] = field(default_factory=list)
     checks: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    past: dict[int, int] = field(default_factory=dict, repr=False)  # partition -> the stated end
+    files: tuple[SourceFile, ...] = field(default=(), repr=False)  # as the source listed them
+    absent: frozenset[str] = field(default=frozenset(), repr=False)  # of these, names that the lake does not hold
 
 
 def missing_offsets(end: tuple[int, int], runs: Runs) -> list[tuple[int, int]]:

@@ -66,6 +66,19 @@ class TableSide(Protocol):
 
 
 @runtime_checkable
+class RecentSide(Protocol):
+    """Capability of a source side: the few rows that a run needs which follows a basis."""
+
+    def since(self, mapping: TableMapping, pin: Pin, column: str, instant: datetime) -> Iterator[Mapping[str, Any]]:
+        """The rows whose `column` is `instant` or later."""
+
+    def having(
+        self, mapping: TableMapping, pin: Pin, column: str, values: Sequence[Any]
+    ) -> Iterator[Mapping[str, Any]]:
+        """The rows whose `column` is one of `values`."""
+
+
+@runtime_checkable
 class CopySide(Protocol):
     """Capability of a target side: the same compiled queries over a copy of some rows (planted differences)."""
 

@@ -15,13 +15,14 @@ from cutwater.core.clock import Clock, iso, parse_iso, utc_now
 from cutwater.core.errors import CutwaterError
 from cutwater.core.progress import Progress, Silent
 from inventory.model import TableMapping
+from reconciliation.basis import Basis
 from reconciliation.breaks import Break, carry_over
-from reconciliation.cases import ExpectationResult, check_expectations, read_rows, whole_batches
+from reconciliation.cases import ExpectationResult, check_expectations, read_recent, read_rows, whole_batches
 from reconciliation.compare import CompareOptions, TableResult, Verdict, compare_table, worst
 from reconciliation.feed_run import FeedRun, explain_control_totals, shorten
 from reconciliation.feeds import FeedResult
 from reconciliation.options import ReconcileOptions
-from reconciliation.ports import CopySide, FeedView, PinnedPair, Pinner, TableSide
+from reconciliation.ports import CopySide, FeedView, PinnedPair, Pinner, RecentSide, TableSide
 from reconciliation.selfcheck import SelfCheck, check_table
 from reconciliation.selfcheck_feeds import check_feeds
 
@@ -44,6 +45,8 @@ class RunResult:
     started_at: datetime
     verdict: Verdict = Verdict.INCONCLUSIVE
     as_of: str = ""
+    pg_snapshot: str = ""  # what the source was seen by, for a run that follows
+    basis: Basis | None = None  # what this run stands on
     source_pin: str = ""
     target_pin: str = ""
     snapshots: dict[str, str] = field(default_factory=dict)
@@ -72,6 +75,7 @@ class Context:
     pause: Callable[[float], None] = time.sleep
     progress: Progress = field(default_factory=Silent)
     other_assets: Sequence[str] = ()  # assets of the wave that are neither table nor feed
+    basis: Basis | None = None  # sides and feed view then hold what was touched since it, and a few rows more
 
 
 def reconcile(
@@ -85,7 +89,7 @@ def reconcile(
     options: Context,
 ) -> RunResult:
     """Runs all levels and gives one verdict. Never raises for what a side cannot answer."""
-    result = RunResult(options.run, wave, options.clock())
+    result = RunResult(options.run, wave, options.clock(), basis=options.basis)
     rows: dict[str, list[Mapping[str, Any]]] = {}
     started = time.monotonic()
     with _timed(result, "pin and tables"):
@@ -94,7 +98,7 @@ def reconcile(
                 _note_pins(result, pair)
                 result.seconds["pin"] = round(time.monotonic() - started, 3)
                 _tables(result, mappings, source, target, pair, options)
-                rows = read_rows(options.settings, mappings, feeds, source, pair)
+                rows = _rows(mappings, feeds, source, pair, options)
         except CutwaterError as error:
             _unread(result, mappings, str(error))
     if feed_view is not None and feeds:
@@ -109,6 +113,16 @@ def reconcile(
         )
     _conclude(result, options)
     return result
+
+
+def _rows(
+    mappings: Sequence[TableMapping], feeds: Sequence[str], source: TableSide, pair: PinnedPair, options: Context
+) -> dict[str, list[Mapping[str, Any]]]:
+    """What the expectations have to be held against."""
+    if options.basis is not None and isinstance(source, RecentSide):
+        since = options.basis.since(options.settings)
+        return read_recent(options.settings, mappings, feeds, source, pair, since)
+    return read_rows(options.settings, mappings, feeds, source, pair)
 
 
 def _tables(
@@ -148,7 +162,8 @@ def _feeds(
     rows: Mapping[str, list[Mapping[str, Any]]],
     options: Context,
 ) -> None:
-    run = FeedRun(sorted(feeds), view, options.settings, options.clock, options.pause)
+    basis = options.basis
+    run = FeedRun(sorted(feeds), view, options.settings, options.clock, options.pause, basis is not None)
     try:
         run.look()
         lagging = run.wait()
@@ -156,7 +171,8 @@ def _feeds(
         result.feeds = run.results(lagging)
         known = [mapping.asset_id.split(":", 1)[1] for mapping in mappings]
         as_of = parse_iso(result.as_of) if result.as_of else run.looked_at
-        result.expectations = check_expectations(options.settings, feeds, known, rows, view.lake, as_of, lagging)
+        since = basis.since(options.settings) if basis is not None else None
+        result.expectations = check_expectations(options.settings, feeds, known, rows, view.lake, as_of, lagging, since)
         explain_control_totals(result.feeds, whole_batches(result.expectations, rows))
         shorten(result.feeds, options.settings.max_breaks_per_asset)
         check_feeds(result.self_check, result.feeds, run, view)
@@ -193,7 +209,12 @@ def _name(part: TableResult | FeedResult | ExpectationResult) -> str:
 
 
 def _judged(result: RunResult) -> frozenset[str]:
-    """Assets whose checks all came to an end: only there may a break that is not found any more be closed."""
+    """Assets whose checks all came to an end: only there may a break that is not found any more be closed.
+
+    A run that follows a basis does not look at everything again: what was known stays as it was.
+    """
+    if result.basis is not None:
+        return frozenset()
     open_ended = {item.asset for item in result.tables if item.verdict is Verdict.INCONCLUSIVE or item.not_listed}
     open_ended |= {item.stream for item in result.feeds if item.verdict is Verdict.INCONCLUSIVE}
     for item in result.expectations:
@@ -206,6 +227,7 @@ def _judged(result: RunResult) -> frozenset[str]:
 
 def _note_pins(result: RunResult, pair: PinnedPair) -> None:
     result.as_of = pair.as_of or iso(result.started_at)
+    result.pg_snapshot = str(pair.source.handle.get("pg_snapshot", ""))
     result.source_pin = f"{pair.source.kind} {pair.source.position}"
     result.snapshots = {name: str(number) for name, number in sorted(pair.target.handle.get("snapshots", {}).items())}
     result.target_pin = f"{pair.target.kind} {pair.target.position}"

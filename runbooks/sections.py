@@ -381,7 +381,7 @@ def _step_commands(wave: str, tables: bool) -> tuple[Command, ...]:
         Command("before", f"cutwater runbook render {wave}"),
         Command("C02, all along", f"cutwater wave status {wave}"),
         *((Command("C03, in psql", prepared),) if tables else ()),
-        Command("S01 to S07", f"cutwater wave cutover {wave}"),
+        Command(f"S01 to S{len(CUTOVER_KINDS):02d}", f"cutwater wave cutover {wave}"),
         Command("outside the window", f"cutwater wave cutover {wave} --outside-window REASON --as WHO"),
         Command("runner gone", f"cutwater wave resume {wave}"),
         Command("C17, R10", f"cutwater wave held {wave}"),

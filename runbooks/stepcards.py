@@ -38,12 +38,16 @@ _KINDS = {
         "engine", "The marker has come back by the reverse sync: there is a way back without loss.", 7,
         "The reverse sync is stopped; the change stream goes on.",
     ),
+    "baseline": _Words(
+        "reconciliation", "PASS over everything, while payments flow. Anything else is a no, before anything is dark.", 3,
+        "The verifier's slot and publication are gone from the legacy side.",
+    ),
     "fence": _Words(
         "database", "Clients get 503 and Retry-After; owner and superuser are refused. Payments wait from here.", 1,
         "The legacy side writes, the route says legacy with a new epoch: payments wait no longer.",
     ),
     "drain": _Words("engine", "Each channel's own proof: the marker was seen, and nothing follows it."),
-    "final": _Words("reconciliation", "PASS at the fence point, 0 open breaks. Anything else is a no.", 8),
+    "final": _Words("reconciliation", "PASS over what was touched since the baseline, 0 open breaks. Anything else is a no."),
     "switch": _Words(
         "database", "Keys are complete, numbers stand above both sides, the store takes writes of its epoch. The route is dark still.", 1,
         "The store refuses writes, and the legacy side holds every payment that the store took.",

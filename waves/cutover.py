@@ -20,6 +20,11 @@ def cutover_steps(
     grace, keys = section.grace_seconds, [item.model_dump(mode="json") for item in section.keys]
     back = section.reverse.model_dump(mode="json") if section.reverse else {}
     reverse = {"keys": keys, **back}
+    check = {
+        "slot": f"{names['slot']}_check" if tables else "",
+        "publication": f"{names['publication']}_check" if tables else "",
+        "tables": tables,
+    }
     fence = {"tables": tables, "grace_seconds": grace, "outbox": list(section.outbox or ())}
     switch = {
         "margin": section.sequence_margin,
@@ -34,6 +39,7 @@ def cutover_steps(
     }
     chain: list[tuple[str, str, str, dict[str, Any], bool]] = [
         ("reverse", "reverse", "Prove the way back: a marker from the store to the legacy side", reverse, True),
+        ("baseline", "baseline", "Compare everything while payments flow", check, True),
         ("fence", "fence", f"Route dark, fence {len(tables)} legacy tables, prove it", fence, True),
         ("drain", "drain", "Drain every channel up to the fence", {"feeds": list(feeds)}, True),
         ("final", "final", "Reconcile at the fence point", {}, True),

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-from cutwater.core.errors import Unavailable
+from cutwater.core.errors import Inconclusive, Unavailable
 from reconciliation.dialect import quote
 
 if TYPE_CHECKING:
@@ -65,6 +65,30 @@ class LakeReader:
                 self._views[(name, snapshot)] = found
             return found
 
+    def added(self, name: str, since: int | None, until: int | None) -> str:
+        """SQL that may stand after FROM: the rows that were appended after `since`, up to and including `until`.
+
+        Raises Inconclusive (CW4017) where that cannot be told, or DuckDB must not read the files by itself.
+        """
+        from adapters.iceberg.added import added_files
+
+        with self.lock:
+            table = self.table(name)
+            if until is not None and table.snapshot_by_id(until) is None:
+                table = self.table(name, fresh=True)
+            files = added_files(table, since, until)
+            paths = None if files is None else _local(table, [item.file_path for item in files])
+            if paths is None:
+                raise Inconclusive("CW4017", f"what came to {name} since snapshot {since} cannot be told")
+            view = f"a{len(self._views)}_{len(self._arrow)}"
+            self._views[(f"{name} since {since}", until)] = view
+            if paths:
+                self._read_parquet(view, table, paths)
+            else:
+                self._arrow.append(table.schema().as_arrow().empty_table())
+                self.connection.register(view, self._arrow[-1])
+            return view
+
     def query(self, text: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a query. Raises Unavailable CW4005 with DuckDB's words."""
         import duckdb
@@ -88,18 +112,19 @@ class LakeReader:
             table = self.table(name, fresh=True)
         paths = None if snapshot is None else _plain_files(table, snapshot)
         if paths:
-            stored = _stored_names(table)
-            columns = ", ".join(
-                f"{quote(stored[item.field_id])} AS {quote(item.name)}" for item in table.schema().fields
-            )
-            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            self.query(
-                f"CREATE VIEW {view} AS SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - names quoted, paths escaped
-            )
+            self._read_parquet(view, table, paths)
             return
         arrow = table.schema().as_arrow().empty_table() if snapshot is None else _by_field_id(table, snapshot)
         self._arrow.append(arrow)
         self.connection.register(view, arrow)
+
+    def _read_parquet(self, view: str, table: Table, paths: list[str]) -> None:
+        stored = _stored_names(table)
+        columns = ", ".join(f"{quote(stored[item.field_id])} AS {quote(item.name)}" for item in table.schema().fields)
+        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+        self.query(
+            f"CREATE VIEW {view} AS SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - names quoted, paths escaped
+        )
 
 
 def _by_field_id(table: Table, snapshot: int) -> Any:
@@ -125,12 +150,18 @@ def _stored_names(table: Table) -> dict[int, str]:
 
 def _plain_files(table: Table, snapshot: int) -> list[str] | None:
     """Local paths of the snapshot's data files; None where DuckDB must not read them by itself."""
+    tasks = list(table.scan(snapshot_id=snapshot).plan_files())
+    return None if any(task.delete_files for task in tasks) else _local(table, [task.file.file_path for task in tasks])
+
+
+def _local(table: Table, addresses: list[str]) -> list[str] | None:
+    """Local paths of data files that DuckDB may read by the names of today's schema; else None."""
     if len(table.schemas()) > 1 or any(ord(letter) > 0xFFFF for item in table.schema().fields for letter in item.name):
         return None  # beyond the first plane PyIceberg and Iceberg's Java spell a column's name in the file differently
     paths = []
-    for task in table.scan(snapshot_id=snapshot).plan_files():
-        address = urlparse(task.file.file_path)
-        if task.delete_files or address.scheme not in ("", "file"):
+    for text in addresses:
+        address = urlparse(text)
+        if address.scheme not in ("", "file"):
             return None
-        paths.append(unquote(address.path) if address.scheme else task.file.file_path)
+        paths.append(unquote(address.path) if address.scheme else text)
     return paths

@@ -148,6 +148,7 @@ DO: dict[str, Deed] = {
     "kafka.handover.drop": lambda w, a: {"removed": []},
     "stream.drain": lambda w, a: {"changes_after": 0},
     "feeds.drained": lambda w, a: {"feeds": len(a["feeds"])},
+    "reconcile.baseline": lambda w, a: {"verdict": "PASS", "run": "R0", "basis_sha256": "0" * 64},
     "reconcile.final": lambda w, a: {"verdict": "PASS"},
     "reconcile.back": _back,
     "store.keys": _keys,

@@ -52,11 +52,12 @@ class TableChanges:
         arrays = [pa.array(items, kind.type) for items, kind in zip(front, schema, strict=False)]
         columns = list(zip(*self.values, strict=True)) if self.values else [() for _ in self.mapping.columns]
         for declared, texts in zip(self.mapping.columns, columns, strict=True):
-            arrays.append(_typed(self.mapping, declared.name, declared.lake_type, texts))
+            arrays.append(typed_column(self.mapping, declared.name, declared.lake_type, texts))
         return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _typed(mapping: TableMapping, name: str, lake_type: str, texts: tuple[str | None, ...]) -> pa.Array:
+def typed_column(mapping: TableMapping, name: str, lake_type: str, texts: Sequence[str | None]) -> pa.Array:
+    """PostgreSQL's text forms as an Arrow array of the lake's type; raises BadInput (CW3127)."""
     import pyarrow as pa
 
     try:

@@ -34,7 +34,9 @@ _SETTINGS = (
 )
 
 
-def _translated(call: _Call) -> _Call:
+def translated_call(call: _Call) -> _Call:
+    """A method of a side whose database faults are ours; after each the transaction is closed."""
+
     @wraps(call)
     def wrapper(self: PostgresSide, mapping: TableMapping, *args: Any) -> Any:
         try:
@@ -65,7 +67,7 @@ class PostgresSide:
         self._dialect = PostgresDialect()
         self._lock = threading.RLock()
 
-    @_translated
+    @translated_call
     def columns(self, mapping: TableMapping, pin: Pin) -> dict[str, str]:
         query = (
             "SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a "
@@ -73,13 +75,13 @@ class PostgresSide:
             "AND (a.attgenerated = '' OR a.attname = ANY (%s)) ORDER BY a.attnum"  # others follow from what is compared
         )
         carried = [item.name for item in mapping.columns]
-        return {str(name): str(kind) for name, kind in self._read(pin, query, (self._relation(mapping), carried))}
+        return {str(name): str(kind) for name, kind in self._read(pin, query, (self._named(mapping), carried))}
 
-    @_translated
+    @translated_call
     def totals(self, mapping: TableMapping, pin: Pin) -> dict[str, Any]:
         return totals_from(mapping, self._read(pin, self._dialect_at(pin).totals(self._relation(mapping), mapping)))
 
-    @_translated
+    @translated_call
     def digests(self, mapping: TableMapping, pin: Pin, buckets: int) -> dict[int, BucketDigest]:
         query = self._dialect_at(pin).digests(self._relation(mapping), mapping, buckets)
         return digests_from(self._read(pin, query))
@@ -87,7 +89,7 @@ class PostgresSide:
     def rows(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Mapping[str, Any]]:
         yield from self._rows(mapping, pin, buckets, wanted)
 
-    @_translated
+    @translated_call
     def _rows(
         self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]
     ) -> Iterator[Mapping[str, Any]]:
@@ -102,6 +104,10 @@ class PostgresSide:
             self._connection, self._snapshot = None, ""
 
     def _relation(self, mapping: TableMapping) -> str:
+        """SQL that may stand after FROM: what is compared of the table."""
+        return self._named(mapping)
+
+    def _named(self, mapping: TableMapping) -> str:
         return f"{quote(mapping.source_schema)}.{quote(mapping.source_table)}"
 
     def _dialect_at(self, pin: Pin) -> PostgresDialect:

@@ -52,6 +52,10 @@ class FoldingStream(ChangeStream):
         """Has a fold ended the hand-over of this table?"""
         return any(FOLDED in summary for _, summary in summaries(self.catalog.load_table(mapping.target)))
 
+    def rest(self, seconds: float) -> None:
+        """No fold by itself for so long."""
+        self._next_fold = time.monotonic() + seconds
+
     def fold_now(self, fence: Fence) -> Outcome:
         """Takes a snapshot and a marker, drains to the marker, folds; see `fold`."""
         with self.lock:
@@ -161,6 +165,25 @@ def _note(table: Table, now: PgSnapshot, fence: Fence) -> None:
 
     empty = pa.Table.from_batches([], schema=table.schema().as_arrow())
     table.append(empty, snapshot_properties={FOLDED: str(now), FENCE: str(fence.token)})
+
+
+class StreamRest:
+    """`stream.rest` {seconds}: the stream goes on, and does not fold by itself meanwhile: a fold holds up who drains it."""
+
+    def __init__(self, stream: Callable[[], FoldingStream]) -> None:
+        self.stream = stream
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        stream = self.stream()
+        with stream.lock:
+            stream.rest(float(args["seconds"]))
+        return {"seconds": args["seconds"]}
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        return None  # a runner that came later has its own stream: it is told again
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"let the copies be folded by themselves only after {args['seconds']} s"
 
 
 class StreamFold:

@@ -3,47 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cutwater.core.clock import utc_now
 from cutwater.core.config import Project
-from cutwater.core.errors import Refused, Unavailable
-from cutwater.jobs import reconciling
+from cutwater.core.errors import CutwaterError, Refused, Unavailable
+from cutwater.jobs import following, reconciling
+from cutwater.jobs.reconciling import Ran
 from cutwater.state.store import open_store
+from reconciliation.basis import at_the_fence
 from waves import held
 from waves.held import Receiver
+from waves.plan import Plan
 from waves.ports import Action, Fence, Outcome
 
+if TYPE_CHECKING:
+    from cutwater.state.store import Store
 
-class FinalReconciliation:
-    """`reconcile.final` {wave, marker}: both sides stand still, and are compared as always, with planted faults.
 
-    Raises Refused (CW3043) for anything but PASS: the way back begins. The evidence is kept as that of any other run.
+class Baseline:
+    """`reconcile.baseline` {wave}: everything is compared while payments flow, so that only what is touched after it has to
+    be compared in the dark.
+
+    Returns what the final reconciliation stands on. Raises Refused (CW3043) for anything but PASS: nothing is dark yet.
     """
 
-    def __init__(self, project: Project) -> None:
-        self.project = project
+    def __init__(self, project: Project, plan: Plan) -> None:
+        self.project, self.plan = project, plan
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
         wave = str(args["wave"])
         with open_store(self.project.state_url) as store:
+            marks = following.mark(self.project, self.plan, reconciling.settings_of(self.project), utc_now())
             ran = reconciling.run(self.project, wave, store)
-        body = ran.body
-        if body["verdict"] != "PASS":
-            raise Refused(
-                "CW3043",
-                f"the reconciliation at the fence point says {body['verdict']}",
-                cause=f"run {body['run']}: {body['open_breaks']} open breaks",
-                state="the route has not moved; both sides are as they were compared",
-                money="customers are told to come back; the way back begins by itself",
-                next=f"cutwater reconcile breaks --wave {wave}",
-            )
-        return {"run": body["run"], "verdict": "PASS", "as_of": body["as_of"], "sha256": ran.sha256}
+        if ran.body["verdict"] != "PASS":
+            raise _refused(ran, wave, "before the fence", "the route has not moved; customers are on the old platform")
+        return {**following.keep_basis(ran, marks), "verdict": "PASS", "sha256": ran.sha256}
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
         return None  # a question: asked again
 
     def describe(self, args: Mapping[str, Any]) -> str:
-        return "compare both sides at the fence point; anything but PASS begins the way back"
+        return "compare everything while payments flow; anything but PASS ends the cutover before it is dark"
+
+
+class FinalReconciliation:
+    """`reconcile.final` {wave, marker, baseline}: both sides stand still, and what was touched since the baseline is compared,
+    with planted faults. Where that does not say PASS, everything is compared before anything is said.
+
+    baseline: outcome of `reconcile.baseline` with `slot` and `publication` of the verifier; empty: everything is compared.
+    Raises Refused (CW3043) for anything but PASS: the way back begins. The evidence is kept as that of any other run.
+    """
+
+    def __init__(self, project: Project, plan: Plan) -> None:
+        self.project, self.plan = project, plan
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        wave = str(args["wave"])
+        with open_store(self.project.state_url) as store:
+            ran, why = self._following(args, store)
+            if ran is None:
+                ran = reconciling.run(self.project, wave, store)
+        if ran.body["verdict"] != "PASS":
+            dark = "customers are told to come back; the way back begins by itself"
+            raise _refused(ran, wave, "at the fence point", dark)
+        follows = (ran.body.get("basis") or {}).get("run", "")
+        outcome = {"run": ran.body["run"], "verdict": "PASS", "as_of": ran.body["as_of"], "sha256": ran.sha256}
+        return {**outcome, "follows": follows, **({"compared_in_full": why} if why else {})}
+
+    def _following(self, args: Mapping[str, Any], store: Store) -> tuple[Ran | None, str]:
+        """The run over what was touched, or why everything has to be compared."""
+        base = dict(args.get("baseline") or {})
+        if not base:
+            return None, "there is no baseline"
+        try:
+            basis = following.load_basis(self.project, str(base["run"]), str(base["basis_sha256"]))
+            slot, publication = str(base["slot"]), str(base["publication"])
+            sides = following.sides_since(self.project, self.plan.wave, basis, slot, publication)
+            settings = at_the_fence(reconciling.settings_of(self.project))
+            ran = reconciling.run(self.project, self.plan.wave, store, sides, basis=basis, settings=settings)
+        except CutwaterError as error:
+            return None, f"{error.code} {error.what}"
+        if ran.body["verdict"] != "PASS":
+            return None, f"{ran.body['run']} {ran.body['verdict']}: {'; '.join(ran.body['why'])}"
+        return ran, ""
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        return None  # a question: asked again
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return "compare what was touched since the baseline, at the fence point; anything but PASS begins the way back"
+
+
+def _refused(ran: Ran, wave: str, when: str, money: str) -> Refused:
+    body = ran.body
+    return Refused(
+        "CW3043",
+        f"the reconciliation {when} says {body['verdict']}",
+        cause=f"run {body['run']}: {body['open_breaks']} open breaks; {'; '.join(body['why'][:3])}",
+        state="the route has not moved; both sides are as they were compared",
+        money=money,
+        next=f"cutwater reconcile breaks --wave {wave}",
+    )
 
 
 class HeldRelease:
@@ -78,6 +139,10 @@ class HeldRelease:
         return "release what was held, in order per account, and prove that held = released + returned"
 
 
-def actions(project: Project, send: Receiver) -> dict[str, Action]:
+def actions(project: Project, plan: Plan, send: Receiver) -> dict[str, Action]:
     """By the names that the steps use. send: how a held payment reaches the side that accepts writes."""
-    return {"reconcile.final": FinalReconciliation(project), "held.release": HeldRelease(project, send)}
+    return {
+        "reconcile.baseline": Baseline(project, plan),
+        "reconcile.final": FinalReconciliation(project, plan),
+        "held.release": HeldRelease(project, send),
+    }

@@ -17,6 +17,7 @@ from cutwater.core.hashing import canonical_json, sha256_file
 from cutwater.core.ids import new_id
 from cutwater.core.progress import Progress, Silent
 from inventory.model import TableMapping
+from reconciliation.basis import Basis
 from reconciliation.breaks import Break
 from reconciliation.evidence import Frame, document
 from reconciliation.options import ReconcileOptions
@@ -43,11 +44,18 @@ class Sides:
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished run: its evidence and where its files stand."""
+    """A finished run: its evidence and where its files stand. result: all that was found, where this process ran it."""
 
     body: dict[str, Any]
     sha256: str
     folder: Path
+    found: RunResult | None = None
+
+    @property
+    def result(self) -> RunResult:
+        if self.found is None:
+            raise ValueError("this run was read from its evidence")
+        return self.found
 
     @property
     def report(self) -> Path:
@@ -89,9 +97,14 @@ def run(
     sides: Sides | None = None,
     progress: Progress | None = None,
     clock: Clock = utc_now,
+    basis: Basis | None = None,
+    settings: ReconcileOptions | None = None,
 ) -> Ran:
-    """One reconciliation of a wave: compares, keeps the evidence, writes the reports. The verdict is in the body."""
-    row, settings = plan_of(store, wave), settings_of(project)
+    """One reconciliation of a wave: compares, keeps the evidence, writes the reports. The verdict is in the body.
+
+    basis: of a run that follows an earlier one; `sides` then hold what was touched since.
+    """
+    row, settings = plan_of(store, wave), settings or settings_of(project)
     plan = row.body
     given = sides or _wired(project, plan)
     assets = [str(item) for item in plan.get("assets", ())]
@@ -106,6 +119,7 @@ def run(
         clock=clock,
         progress=progress or Silent(),
         other_assets=[item for item in assets if item not in covered],
+        basis=basis,
     )
     try:
         result = reconcile(wave, mappings, feeds, given.source, given.target, given.pinner, given.feeds, context)
@@ -114,7 +128,7 @@ def run(
             close = getattr(side, "close", None)
             if close is not None:
                 close()
-        if sides is None:  # ours alone: what the lake was read by
+        if sides is None or basis is not None:  # ours alone: what the lake was read by
             for lake in (given.target, given.feeds.lake if given.feeds is not None else None):
                 reader = getattr(lake, "reader", None)
                 if reader is not None:
@@ -153,12 +167,13 @@ def _keep(
         "pins": body["pins"],
         "as_of": body["as_of"],
         "plan_hash": body["plan_hash"],
+        "basis": body["basis"],
         "file": f".cutwater/evidence/{result.run}/run.json",
     }
     store.evidence.add("reconciliation", wave, kept, digest, result.run)
     facts = {key: kept[key] for key in ("run", "verdict", "open_breaks", "as_of", "plan_hash")}
     store.journal.append(wave, "reconciliation.run", {**facts, "sha256": digest}, result.run)
-    return Ran(body, digest, folder)
+    return Ran(body, digest, folder, result)
 
 
 def write_report(folder: Path, body: Mapping[str, Any], sha256: str, peers: Sequence[str] = ()) -> Path:

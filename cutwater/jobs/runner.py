@@ -154,7 +154,7 @@ def run_wave(
         engine = Engine(
             store,
             plan,
-            {**cutover_actions.actions(project, wiring.held_receiver(project)), **wiring.actions(project, plan)},
+            {**cutover_actions.actions(project, plan, wiring.held_receiver(project)), **wiring.actions(project, plan)},
             lambda names: wiring.services(project, plan, names),
             fence,
             machine,

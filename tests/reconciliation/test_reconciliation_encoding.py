@@ -218,7 +218,9 @@ def _bits(rows: list[dict[str, Any]], texts: list[tuple[str]]) -> None:
     assert sorted(text.encode() for (text,) in texts) == encoded
     for row in rows:
         again = decode_row(fields, encode_row(fields, row))
-        assert {name: repr(value) for name, value in again.items()} == {n: repr(v).replace("-nan", "nan") for n, v in row.items()}
+        assert {name: repr(value) for name, value in again.items()} == {
+            n: repr(v).replace("-nan", "nan") for n, v in row.items()
+        }
 
 
 @given(_FLOAT_ROWS)

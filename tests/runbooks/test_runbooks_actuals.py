@@ -68,14 +68,17 @@ def test_the_plan_of_a_round_is_what_was_known_before_it(review: Review) -> None
     assert first.planned_ms == sum(row.planned_ms or 0 for row in first.steps)
     assert {row.said for part in review.parts if part.kind == "before" for row in part.steps} == {"no plan"}
     assert {row.basis for row in review.parts[2].steps} == {"estimate"}
-    assert [row.title for row in review.parts[2].steps] == [f"Way back of {n}" for n in ("switch", "fence", "reverse")]
+    assert [row.title for row in review.parts[2].steps] == [
+        f"Way back of {n}" for n in ("switch", "fence", "baseline", "reverse")
+    ]
 
 
 def test_dark_windows_stand_beside_their_plan(review: Review) -> None:
     assert [item.side for item in review.dark] == ["tobe", "legacy", "tobe"]
     first, back, second = review.dark
     cutover = review.parts[1]
-    assert first.planned_ms == (cutover.planned_ms or 0) - (cutover.steps[0].planned_ms or 0), "reverse is not dark"
+    light = sum(row.planned_ms or 0 for row in cutover.steps[:2])
+    assert first.planned_ms == (cutover.planned_ms or 0) - light, "reverse and baseline are not dark"
     assert back.planned_ms == review.parts[2].planned_ms
     assert second.actual_ms is not None
     assert second.planned_ms is not None
@@ -92,7 +95,7 @@ def test_who_said_yes_and_who_decided(review: Review, facts: Facts) -> None:
     assert "does not count" in {item.note for item in maker.said if item.who == "one"}
     approval = next(row for row in review.parts[0].steps if row.title.startswith("Approve"))
     assert approval.who.startswith("one (migration-lead)")
-    opened = next(row for row in review.parts[1].steps if row.id == "S07")
+    opened = next(row for row in review.parts[1].steps if row.id == "S08")
     assert opened.who.startswith("runner ")
     assert opened.watched == "night manager"
 

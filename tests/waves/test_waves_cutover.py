@@ -219,7 +219,7 @@ def test_a_plan_without_a_cutover_section_ends_with_its_dual_run() -> None:
 
 
 def test_every_step_of_the_cutover_is_in_the_plan(plan: Plan) -> None:
-    assert [step.kind for step in plan.steps][-8:] == [*CUTOVER_KINDS, "retire"]
+    assert [step.kind for step in plan.steps][-9:] == [*CUTOVER_KINDS, "retire"]
     assert plan.steps[-1].reversible is False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from waves.steps.approval import Approval
 from waves.steps.backfill import Backfill
 from waves.steps.base import Finding, Flow, Step, StepContext
+from waves.steps.baseline import Baseline
 from waves.steps.drain import Drain
 from waves.steps.dual_run import DualRun
 from waves.steps.feeds import Feeds
@@ -20,7 +21,7 @@ from waves.steps.stream import Stream
 from waves.steps.switch import Switch
 
 _BEFORE: tuple[Step, ...] = (Prepare(), Backfill(), Stream(), Feeds(), DualRun(), Gate(), Approval())
-_CUTOVER: tuple[Step, ...] = (Reverse(), LegacyFence(), Drain(), Final(), Switch(), Smoke(), Open())
+_CUTOVER: tuple[Step, ...] = (Reverse(), Baseline(), LegacyFence(), Drain(), Final(), Switch(), Smoke(), Open())
 
 STEPS: dict[str, Step] = {step.kind: step for step in (*_BEFORE, *_CUTOVER, Retire())}
 BEFORE_KINDS = tuple(step.kind for step in _BEFORE)  # up to READY

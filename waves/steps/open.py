@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
+from waves.steps.baseline import forget
 
 
 class Open(Step):
@@ -32,3 +33,4 @@ class Open(Step):
                 "release what was held, in order per account",
             )
         ]
+        yield from forget(ctx, "verifier")

@@ -1,0 +1,48 @@
+"""The data files that were appended to a table between two snapshots: what came since, without reading what was there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table
+
+
+def added_files(table: Table, since: int | None, until: int | None) -> list[DataFile] | None:
+    """Files of the snapshots after `since` up to and including `until`; since None: from the beginning, until None: of a
+    table that was never written. None where that cannot be told: `since` is no ancestor (expired, rolled back), or a
+    snapshot between them did more than append."""
+    from pyiceberg.manifest import ManifestContent, ManifestEntryStatus
+    from pyiceberg.table.snapshots import Operation
+
+    if until is None:
+        return [] if since is None else None
+    last = snapshot = table.snapshot_by_id(until)
+    ours: set[int] = set()
+    while snapshot is not None and snapshot.snapshot_id != since:
+        if snapshot.summary is None or snapshot.summary.operation != Operation.APPEND:
+            return None
+        ours.add(snapshot.snapshot_id)
+        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
+    if last is None or (snapshot is None and since is not None):
+        return None
+    found: list[DataFile] = []
+    for manifest in last.manifests(table.io):
+        if manifest.added_snapshot_id not in ours:
+            continue
+        if manifest.content != ManifestContent.DATA:
+            return None
+        entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+        found += [entry.data_file for entry in entries if entry.status == ManifestEntryStatus.ADDED]
+    return found
+
+
+def snapshot_before(table: Table, instant: datetime) -> int | None:
+    """The newest snapshot of the present history that was committed before `instant`; None where there is none."""
+    millis = int(instant.timestamp() * 1000)
+    snapshot = table.current_snapshot()
+    while snapshot is not None and snapshot.timestamp_ms >= millis:
+        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
+    return None if snapshot is None else int(snapshot.snapshot_id)
