@@ -18,7 +18,7 @@ from reconciliation.options import ReconcileOptions
 from reconciliation.ports import SourceFile
 
 # How much earlier than the basis the lake's feeds are read again: clocks of two systems are not one.
-OVERLAP = timedelta(seconds=60)
+OVERLAP = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)

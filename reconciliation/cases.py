@@ -87,20 +87,25 @@ def read_recent(
     """As `read_rows`, of a run that follows a basis: rows since then, and what they belong to or consist of."""
     by_name = {mapping.asset_id.split(":", 1)[1]: mapping for mapping in mappings}
     kept: dict[str, dict[tuple[Any, ...], Mapping[str, Any]]] = {}
+    every: dict[str, set[str]] = {}  # rows are shared by the rules: each has what any of them reads
+    for rule in applicable(settings, feeds):
+        for name, columns in columns_needed(rule).items():
+            every.setdefault(name, set()).update(columns)
     for rule in applicable(settings, feeds):
         needed = columns_needed(rule)
-        if not all(name in by_name and columns <= _names(by_name[name]) for name, columns in needed.items()):
+        if not all(name in by_name and every[name] <= _names(by_name[name]) for name in needed):
             continue
         early = since - OVERLAP  # context: clocks of rows and of events need not agree to the second
-        mine = list(source.since(by_name[rule.table], pair.source, rule.at, early))
-        _keep(kept, by_name[rule.table], mine)
+        table = _narrowed(by_name[rule.table], every[rule.table])
+        mine = list(source.since(table, pair.source, rule.at, early))
+        _keep(kept, table, mine)
         other = (
             rule.through if isinstance(rule, StatusEvents) else rule.members if isinstance(rule, BatchEvents) else None
         )
         if other is not None:
             values = sorted({row[other.join] for row in mine if row[other.join] is not None}, key=str)
-            rows = source.having(by_name[other.table], pair.source, other.join, values) if values else ()
-            _keep(kept, by_name[other.table], rows)
+            table = _narrowed(by_name[other.table], every[other.table])
+            _keep(kept, table, source.having(table, pair.source, other.join, values) if values else ())
     return {table: list(rows.values()) for table, rows in kept.items()}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -18,6 +19,8 @@ from reconciliation.compare import Verdict
 from reconciliation.feeds import FeedResult
 from reconciliation.options import ReconcileOptions
 from reconciliation.ports import FeedView, SourceFile
+
+SOURCES = 4  # that are asked at the same time
 
 
 @dataclass
@@ -50,14 +53,16 @@ class FeedRun:
     def look(self) -> None:
         """Reads every source's end; a source that does not answer is remembered as an error."""
         self.looked_at = self.now()
-        for stream in self.streams:
-            try:
-                if stream.startswith("kafka:"):
-                    self.ends[stream] = SourceEnd(offsets=self.view.sources.ends(stream))
-                else:
-                    self.ends[stream] = SourceEnd(files=self.view.sources.files(stream))
-            except CutwaterError as error:
-                self.ends[stream] = SourceEnd(error=str(error))
+        with ThreadPoolExecutor(SOURCES, thread_name_prefix="feeds") as pool:  # none waits for another's answer
+            self.ends = dict(zip(self.streams, pool.map(self._end, self.streams), strict=True))
+
+    def _end(self, stream: str) -> SourceEnd:
+        try:
+            if stream.startswith("kafka:"):
+                return SourceEnd(offsets=self.view.sources.ends(stream))
+            return SourceEnd(files=self.view.sources.files(stream))
+        except CutwaterError as error:
+            return SourceEnd(error=str(error))
 
     def wait(self) -> set[str]:
         """Polls the lake until it has passed every end, or the time is up; returns the streams that lag."""

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names of relations are our own
 """Both sides of the feeds for a run that follows a basis: what came since, and nothing twice."""
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ class LakeFeedsSince(LakeFeedView):
         if name not in self._relations:
             if name not in self.basis.marks:
                 raise Inconclusive("CW4017", f"the basis has no mark of {name}")
-            self._relations[name] = self.reader.added(name, self.basis.marks[name], self._pins[name])
+            added = self.reader.added(name, self.basis.marks[name], self._pins[name])
+            # Many small files, asked many times: once into memory, without what the messages say.
+            self._relations[name] = f"since_{name.replace('.', '_')}"
+            kept = "* EXCLUDE (payload)" if "payload" in self.reader.schema(name) else "*"
+            self.reader.query(f"CREATE OR REPLACE TEMP TABLE {self._relations[name]} AS SELECT {kept} FROM {added}")
         return self._relations[name]
 
 

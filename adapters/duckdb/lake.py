@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
@@ -32,6 +33,7 @@ class LakeReader:
         self.connection.execute("SET TimeZone = 'UTC'")
         self._views: dict[tuple[str, int | None], str] = {}
         self._tables: dict[str, Table] = {}
+        self._numbers = itertools.count()
         self._arrow: list[Any] = []  # keeps the registered Arrow tables alive
         self.lock = threading.RLock()
 
@@ -80,8 +82,7 @@ class LakeReader:
             paths = None if files is None else _local(table, [item.file_path for item in files])
             if paths is None:
                 raise Inconclusive("CW4017", f"what came to {name} since snapshot {since} cannot be told")
-            view = f"a{len(self._views)}_{len(self._arrow)}"
-            self._views[(f"{name} since {since}", until)] = view
+            view = f"added{next(self._numbers)}"
             if paths:
                 self._read_parquet(view, table, paths)
             else:

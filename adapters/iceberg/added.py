@@ -12,19 +12,21 @@ if TYPE_CHECKING:
 
 def added_files(table: Table, since: int | None, until: int | None) -> list[DataFile] | None:
     """Files of the snapshots after `since` up to and including `until`; since None: from the beginning, until None: of a
-    table that was never written. None where that cannot be told: `since` is no ancestor (expired, rolled back), or a
-    snapshot between them did more than append."""
-    from pyiceberg.manifest import ManifestContent, ManifestEntryStatus
+    table that was never written. None where that cannot be told: `since` is no ancestor (expired, rolled back), a
+    snapshot between them did more than append, or the files do not hold as many rows as the snapshots state."""
+    from pyiceberg.manifest import ManifestContent
     from pyiceberg.table.snapshots import Operation
 
     if until is None:
         return [] if since is None else None
     last = snapshot = table.snapshot_by_id(until)
     ours: set[int] = set()
+    stated = 0
     while snapshot is not None and snapshot.snapshot_id != since:
         if snapshot.summary is None or snapshot.summary.operation != Operation.APPEND:
             return None
         ours.add(snapshot.snapshot_id)
+        stated += int(snapshot.summary.additional_properties.get("added-records", 0))
         snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
     if last is None or (snapshot is None and since is not None):
         return None
@@ -34,9 +36,10 @@ def added_files(table: Table, since: int | None, until: int | None) -> list[Data
             continue
         if manifest.content != ManifestContent.DATA:
             return None
+        # Manifests are merged now and then: what came before `since` may stand beside what came after it.
         entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-        found += [entry.data_file for entry in entries if entry.status == ManifestEntryStatus.ADDED]
-    return found
+        found += [entry.data_file for entry in entries if entry.snapshot_id in ours]
+    return found if sum(item.record_count for item in found) == stated else None
 
 
 def snapshot_before(table: Table, instant: datetime) -> int | None:
