@@ -7,7 +7,7 @@ equal now. Whoever makes the sides finds out what was touched, from a change str
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,13 +34,15 @@ class FeedBasis:
 
 @dataclass(frozen=True)
 class Basis:
-    """run, as_of: of the full run. pg_snapshot: what the source was seen by. copies: lake table -> snapshot id.
+    """run, as_of: of the run that passed. pg_snapshot: what the source was seen by. copies: lake table -> snapshot id, each
+    equal to the source as `copied_at` (a pg_snapshot) saw it: that of the full run, which shorter runs may have followed.
     marks: change and feed tables -> the snapshot before which nothing has to be looked at (None: from the beginning).
     storage: source table -> what tells that it was rewritten. rows: asset -> rows that were compared."""
 
     run: str
     as_of: str
     pg_snapshot: str
+    copied_at: str
     copies: Mapping[str, int | None]
     marks: Mapping[str, int | None]
     storage: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +77,24 @@ class Basis:
             raise Inconclusive(
                 "CW4017", "what this run should stand on cannot be read", cause=f"{type(error).__name__}: {error}"
             ) from error
+
+
+def advanced(basis: Basis, run: str, as_of: str, pg_snapshot: str, feeds: Mapping[str, FeedBasis]) -> Basis:
+    """The basis that a run leaves which passed and itself followed `basis`: the same copies, certified up to a later point."""
+    joined = {name: _joined(item, feeds.get(name, FeedBasis())) for name, item in basis.feeds.items()}
+    return replace(basis, run=run, as_of=as_of, pg_snapshot=pg_snapshot, feeds={**feeds, **joined})
+
+
+def _joined(before: FeedBasis, after: FeedBasis) -> FeedBasis:
+    last = {(item["lt"], item["session"]): item for item in (*before.anchors, *after.anchors)}
+    known = {item["name"] for item in before.anchors}  # they were handed in again: not counted twice
+    fresh = after.messages - sum(1 for name in after.files if name in known)
+    return FeedBasis(
+        before.messages + max(fresh, 0),
+        {**before.past, **after.past},
+        {**before.files, **after.files},
+        tuple(last.values()),
+    )
 
 
 def marked_from(started_at: datetime, settings: ReconcileOptions) -> datetime:

@@ -8,7 +8,7 @@ was rewritten, is laid over as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adapters.duckdb.compare_side import LakeSide
@@ -17,6 +17,7 @@ from adapters.postgres.change_batch import listed
 from adapters.postgres.snapshot import PgSnapshot
 from cutwater.core.errors import Inconclusive
 from inventory.model import ColumnMapping, TableMapping
+from reconciliation.basis import Basis
 from reconciliation.dialect import quote
 from reconciliation.ports import Pin
 
@@ -30,29 +31,35 @@ SAMPLE = 64  # untouched rows of each table that are compared again
 class OverlaySide(LakeSide):
     """`lay` makes the tables; then they are read as any other side."""
 
-    def __init__(self, reader: LakeReader, copies: Mapping[str, int | None], since: PgSnapshot) -> None:
+    def __init__(self, reader: LakeReader, basis: Basis) -> None:
         super().__init__(reader)
-        self.copies, self.seen = copies, since
+        self.copies = basis.copies
+        self.copied, self.certified = PgSnapshot.parse(basis.copied_at), PgSnapshot.parse(basis.pg_snapshot)
         self._made: dict[str, str] = {}
 
     def lay(
-        self, mapping: TableMapping, mark: int | None, until: int | None, touched: pa.Table | None
+        self,
+        mapping: TableMapping,
+        window: tuple[int | None, int | None],
+        now: PgSnapshot,
+        touched: pa.Table | None,
     ) -> Sequence[tuple[str | None, ...]] | None:
-        """Lays the changes of one table over its copy. mark, until: snapshots of its change table. touched: the keys that
-        the source's own stream names; None: the table is laid over as a whole.
+        """Lays what `now` sees of the changes of one table over its copy. window: snapshots of its change table, after the
+        first and up to the second. touched: the keys that the source's own stream names since the basis; None: the table is
+        laid over as a whole.
 
         Returns the keys that are held now, as texts that PostgreSQL reads, or None where all are.
         """
         if mapping.target not in self.copies:
             raise Inconclusive("CW4017", f"{mapping.target} has no copy in the basis")
         base = self.reader.relation(mapping.target, self.copies[mapping.target])
-        changes = self.reader.added(mapping.changes, mark, until)
-        number, late = len(self._made), f"NOT {self.seen.sql('_xid')}"
+        changes = self.reader.added(mapping.changes, *window)
+        number, late = len(self._made), f"NOT {self.copied.sql('_xid')} AND {now.sql('_xid')}"
         if not mapping.key:
             self._table(f"overlay{number}", _multiset(mapping, base, changes, late))
             self._made[mapping.target] = f"overlay{number}"
             return None
-        self._table(f"last{number}", _last(mapping, changes, late))
+        self._table(f"last{number}", _last(mapping, changes, late, self.certified.sql("_xid")))
         if touched is not None:
             self._keys(f"keys{number}", mapping, base, f"last{number}", touched)
         held = f"keys{number}" if touched is not None else None
@@ -70,7 +77,7 @@ class OverlaySide(LakeSide):
             try:
                 self._table(
                     name,
-                    f"SELECT DISTINCT {names} FROM (SELECT {names} FROM touched_keys UNION ALL SELECT {names} FROM {last} "
+                    f"SELECT DISTINCT {names} FROM (SELECT {names} FROM touched_keys UNION ALL SELECT {names} FROM {last} WHERE _fresh "
                     f"UNION ALL SELECT {names} FROM (SELECT {names} FROM {base} USING SAMPLE reservoir({SAMPLE} ROWS)))",
                 )
             finally:
@@ -98,8 +105,9 @@ def _names(columns: Sequence[ColumnMapping], prefix: str = "") -> str:
     return ", ".join(f"{prefix}{quote(item.name)}" for item in columns)
 
 
-def _last(mapping: TableMapping, changes: str, late: str) -> str:
-    """One row per key: its last change; of a column that updates left out, the last value that was told (`has`)."""
+def _last(mapping: TableMapping, changes: str, late: str, certified: str) -> str:
+    """One row per key: its last change; of a column that updates left out, the last value that was told. _fresh: one of its
+    changes is none that was certified."""
     by = ", ".join(quote(name) for name in mapping.key)
     newest = f"OVER (PARTITION BY {by} ORDER BY _lsn DESC, _seq DESC)"
     told = newest.removesuffix(")") + " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
@@ -111,9 +119,7 @@ def _last(mapping: TableMapping, changes: str, late: str) -> str:
             picked.append(f"first_value({value} IGNORE NULLS) {told} AS {quote(item.name)}")
         else:
             picked.append(quote(item.name))
-    return (
-        f"SELECT _op, {', '.join(picked)} FROM (SELECT * FROM {changes} WHERE {late}) QUALIFY row_number() {newest} = 1"
-    )
+    return f"SELECT _op, bool_or(NOT {certified}) OVER (PARTITION BY {by}) AS _fresh, {', '.join(picked)} FROM (SELECT * FROM {changes} WHERE {late}) QUALIFY row_number() {newest} = 1"
 
 
 def _loose(mapping: TableMapping, item: ColumnMapping) -> bool:
@@ -130,13 +136,15 @@ def _laid(mapping: TableMapping, base: str, last: str, held: str | None) -> str:
             values.append(f"CASE WHEN c.{name} IS NOT NULL THEN c.{name}.v ELSE b.{name} END AS {name}")
         else:
             values.append(f"c.{name}")
-    within = ""
+    within = {"b": "", "c": ""}
     if held is not None:
-        within = f" JOIN {held} AS h ON " + " AND ".join(f"b.{quote(k)} = h.{quote(k)}" for k in mapping.key)
+        for side in within:
+            on_held = " AND ".join(f"{side}.{quote(k)} = h.{quote(k)}" for k in mapping.key)
+            within[side] = f" JOIN {held} AS h ON {on_held}"
     return (
-        f"SELECT {_names(mapping.columns, 'b.')} FROM {base} AS b{within} "
+        f"SELECT {_names(mapping.columns, 'b.')} FROM {base} AS b{within['b']} "
         f"WHERE NOT EXISTS (SELECT 1 FROM {last} AS c WHERE {on_base}) "
-        f"UNION ALL SELECT {', '.join(values)} FROM {last} AS c LEFT JOIN {base} AS b ON {on_base} WHERE c._op <> 'D'"
+        f"UNION ALL SELECT {', '.join(values)} FROM {last} AS c{within['c']} LEFT JOIN {base} AS b ON {on_base} WHERE c._op <> 'D'"
     )
 
 

@@ -16,7 +16,7 @@ from psycopg import sql
 from adapters.postgres import pgoutput as wire
 from adapters.postgres.change_batch import typed_column
 from adapters.postgres.connection import Connection, connect, translated
-from adapters.postgres.snapshot import PgSnapshot, widen
+from adapters.postgres.snapshot import PgSnapshot, int_to_lsn, widen
 from cutwater.core.errors import Inconclusive
 from inventory.model import TableMapping
 
@@ -45,6 +45,7 @@ class Touched:
     keys: dict[str, set[Key]] = field(default_factory=dict)
     emptied: set[str] = field(default_factory=set)
     seen: set[int] = field(default_factory=set)
+    settled: int = 0  # position up to which the basis has seen every transaction
 
     def arrow(self, mapping: TableMapping) -> pa.Table:
         """The keys of one table in the lake's types."""
@@ -85,11 +86,14 @@ def touched(
         row = db.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
         next_xid = int(row[0]) + (1 << 20) if row else 0
         messages = db.execute(_PEEK, (slot, MOST, publication)).fetchall()
-    if len(messages) >= MOST:
-        raise Inconclusive("CW4017", f"the verifier's slot {slot} tells of {len(messages):,} changes and more")
-    reader = _Reader({(m.source_schema, m.source_table): m for m in mappings}, since, next_xid)
-    for (data,) in messages:
-        reader.take(wire.decode(bytes(data)))
+        if len(messages) >= MOST:
+            raise Inconclusive("CW4017", f"the verifier's slot {slot} tells of {len(messages):,} changes and more")
+        reader = _Reader({(m.source_schema, m.source_table): m for m in mappings}, since, next_xid)
+        for (data,) in messages:
+            reader.take(wire.decode(bytes(data)))
+        if reader.found.settled:  # nobody asks for it again: every later basis has seen it, too
+            at = int_to_lsn(reader.found.settled)
+            db.execute("SELECT pg_replication_slot_advance(%s, %s::pg_lsn)", (slot, at))
     return reader.found
 
 
@@ -112,6 +116,7 @@ class _Reader:
         self.found = Touched()
         self._at: dict[int, tuple[TableMapping, list[int]]] = {}
         self._skip = False
+        self._settling = True
 
     def take(self, message: wire.Decoded) -> None:
         match message:
@@ -120,6 +125,10 @@ class _Reader:
                 self._skip = self.since.sees(xid)
                 if not self._skip:
                     self.found.seen.add(xid)
+                    self._settling = False
+            case wire.Commit(_, end):
+                if self._settling:
+                    self.found.settled = end
             case wire.Relation():
                 self._relation(message)
             case wire.Insert(oid, new):

@@ -6,12 +6,12 @@ docs/adr/0005-final-reconciliation.md says why this is enough, and what is looke
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.duckdb.feed_since import LakeFeedsSince, SourcesSince
 from adapters.duckdb.feed_view import EVENTS, INTAKE, RAW
@@ -29,12 +29,15 @@ from cutwater.core.clock import iso, utc_now
 from cutwater.core.config import Project
 from cutwater.core.errors import Inconclusive
 from cutwater.core.hashing import canonical_json, sha256_file
-from cutwater.jobs.reconciling import Ran, Sides
+from cutwater.jobs.reconciling import Ran, Sides, run, settings_of
 from inventory.model import TableMapping
-from reconciliation.basis import Basis, feed_basis, marked_from
+from reconciliation.basis import Basis, FeedBasis, advanced, feed_basis, marked_from
 from reconciliation.options import ReconcileOptions
 from reconciliation.ports import FeedView, Pin, PinnedPair
 from waves.plan import Plan
+
+if TYPE_CHECKING:
+    from cutwater.state.store import Store
 
 _PIN = "SELECT pg_current_snapshot()::text, pg_export_snapshot(), pg_current_wal_insert_lsn()::text"
 FILE = "basis.json"
@@ -66,29 +69,63 @@ def mark(project: Project, plan: Plan, settings: ReconcileOptions, started_at: d
     return Marks(marks, files)
 
 
-def keep_basis(ran: Ran, marks: Marks) -> dict[str, Any]:
-    """Writes the basis beside the run's evidence. Returns what names it: run, file's hash, as_of."""
+def basis_of(ran: Ran, marks: Marks) -> Basis:
+    """What a full run that passed leaves to those that follow it."""
     result = ran.result
-    basis = Basis(
+    return Basis(
         result.run,
         result.as_of,
+        result.pg_snapshot,
         result.pg_snapshot,
         {name: int(number) for name, number in result.snapshots.items()},
         marks.tables,
         marks.storage,
         {item.asset: item.rows[0] for item in result.tables},
-        {item.stream: feed_basis(item.source, item.past, item.files, set(item.absent)) for item in result.feeds},
+        _feeds(ran),
     )
+
+
+def _feeds(ran: Ran) -> dict[str, FeedBasis]:
+    return {item.stream: feed_basis(item.source, item.past, item.files, set(item.absent)) for item in ran.result.feeds}
+
+
+def keep_basis(ran: Ran, basis: Basis) -> dict[str, Any]:
+    """Writes the basis beside its run's evidence. Returns what names it: run, file's hash, as_of."""
     path = ran.folder / FILE
     path.write_text(canonical_json(basis.as_dict()) + "\n", encoding="utf-8")
-    return {"run": result.run, "basis_sha256": sha256_file(path), "as_of": result.as_of}
+    return {"run": basis.run, "basis_sha256": sha256_file(path), "as_of": basis.as_of}
 
 
-def load_basis(project: Project, run: str, sha256: str) -> Basis:
-    """Raises Inconclusive (CW4017) where the file is gone or was altered."""
-    path = Path(project.run_dir / "evidence" / run / FILE)
+def advance(
+    project: Project, plan: Plan, store: Store, basis: Basis, names: tuple[str, str], drain: Callable[[], None]
+) -> tuple[Ran, Basis] | None:
+    """One short run under traffic that follows `basis`, and the later basis that it leaves; None where it does not pass.
+
+    names: slot and publication of the verifier. drain: brings the change tables behind what the source shows now.
+    """
+    settings, started_at = settings_of(project), utc_now()
+    sides = sides_since(project, plan.wave, basis, *names, drain)
+    ran = run(project, plan.wave, store, sides, basis=basis)
+    if ran.body["verdict"] != "PASS":
+        return None
+    later = advanced(basis, ran.result.run, ran.result.as_of, ran.result.pg_snapshot, _feeds(ran))
+    catalog = wiring.catalog(project)
+    try:
+        marks = {
+            name: snapshot_before(catalog.load_table(name), marked_from(started_at, settings))
+            for name in (INTAKE, EVENTS, RAW)
+            if name in basis.marks
+        }
+    finally:
+        catalog.close()
+    return ran, replace(later, marks={**basis.marks, **marks})
+
+
+def load_basis(project: Project, name: str, sha256: str) -> Basis:
+    """The basis of run `name`. Raises Inconclusive (CW4017) where the file is gone or was altered."""
+    path = Path(project.run_dir / "evidence" / name / FILE)
     if not path.is_file() or sha256_file(path) != sha256:
-        raise Inconclusive("CW4017", f"the basis of run {run} is not what it was", cause=str(path.name))
+        raise Inconclusive("CW4017", f"the basis of run {name} is not what it was", cause=str(path.name))
     return Basis.from_dict(json.loads(path.read_text("utf-8")))
 
 
@@ -103,6 +140,7 @@ class FencePinner:
     target: OverlaySide
     slot: str  # and publication: the verifier's own
     publication: str
+    drain: Callable[[], None] = lambda: None  # at the fence both sides stand still already
 
     @contextmanager
     def pinned(self, tables: Sequence[TableMapping]) -> Iterator[PinnedPair]:
@@ -113,7 +151,8 @@ class FencePinner:
             row = held.execute(_PIN).fetchone()
             snapshot, exported, lsn = row or ("", "", "")
             as_of, now = iso(utc_now()), PgSnapshot.parse(snapshot)
-            until = self._lay(tables) if tables else {}
+            self.drain()
+            until = self._lay(tables, now) if tables else {}
             source = {"snapshot": exported, "pg_snapshot": str(now), "lsn": lsn}
             told = ", ".join(f"{name} {number}" for name, number in sorted(until.items()))
             target = f"copies of {self.basis.run}, changes up to {told}"
@@ -123,7 +162,7 @@ class FencePinner:
                 as_of,
             )
 
-    def _lay(self, tables: Sequence[TableMapping]) -> dict[str, int | None]:
+    def _lay(self, tables: Sequence[TableMapping], now: PgSnapshot) -> dict[str, int | None]:
         """Of each table the rows that are compared, on both sides."""
         since = PgSnapshot.parse(self.basis.pg_snapshot)
         found = touched(self.dsn, self.wave, self.slot, self.publication, tables, since)
@@ -135,7 +174,7 @@ class FencePinner:
             whole = files[mapping.asset_id] != self.basis.storage.get(mapping.asset_id)
             number = self.target.reader.current(mapping.changes)
             keys = self.target.lay(
-                mapping, self.basis.marks.get(mapping.changes), number, None if whole else found.arrow(mapping)
+                mapping, (self.basis.marks.get(mapping.changes), number), now, None if whole else found.arrow(mapping)
             )
             if keys is not None:
                 self.source.keys[mapping.asset_id] = keys
@@ -143,9 +182,16 @@ class FencePinner:
         return until
 
 
-def sides_since(project: Project, wave: str, basis: Basis, slot: str, publication: str) -> Sides:
+def sides_since(
+    project: Project,
+    wave: str,
+    basis: Basis,
+    slot: str,
+    publication: str,
+    drain: Callable[[], None] = lambda: None,
+) -> Sides:
     """What `reconciling.run` compares when it follows a basis. slot, publication: the verifier's own."""
     reader, dsn = LakeReader(wiring.catalog(project)), project.endpoints().postgres_dsn
-    source, target = TouchedSide(dsn), OverlaySide(reader, basis.copies, PgSnapshot.parse(basis.pg_snapshot))
+    source, target = TouchedSide(dsn), OverlaySide(reader, basis)
     feeds = FeedView(LakeFeedsSince(reader, basis), SourcesSince(wiring.feed_sources(project), basis))
-    return Sides(source, target, FencePinner(dsn, wave, basis, source, target, slot, publication), feeds)
+    return Sides(source, target, FencePinner(dsn, wave, basis, source, target, slot, publication, drain), feeds)

@@ -12,7 +12,7 @@ from reconciliation_estate import MAPPINGS, PAYMENT, PIN, StaticPinner, notes, p
 from adapters.memory.compare_side import MemorySide
 from cutwater.core.clock import iso
 from cutwater.core.errors import Inconclusive
-from reconciliation.basis import Basis, at_the_fence, feed_basis, marked_from
+from reconciliation.basis import Basis, FeedBasis, advanced, at_the_fence, feed_basis, marked_from
 from reconciliation.evidence import Frame, document
 from reconciliation.expectations import batch_events, row_events, status_events
 from reconciliation.options import BatchEvents, Match, Members, ReconcileOptions, RowEvents, StatusEvents, Through
@@ -100,7 +100,7 @@ def test_batches_of_before_the_basis_are_left_to_it() -> None:
 
 def test_the_basis_reaches_back_over_everything_that_could_have_been_pending() -> None:
     settings = ReconcileOptions(grace_seconds={"*": 15, "file:*": 900})
-    basis = Basis("R1", iso(NOW), "1:1:", {}, {})
+    basis = Basis("R1", iso(NOW), "1:1:", "1:1:", {}, {})
     assert basis.since(settings) == NOW - timedelta(seconds=900)
     assert marked_from(NOW, settings) < basis.since(settings)
     strict = at_the_fence(ReconcileOptions(grace_seconds={"*": 15, "kafka:late": 40, "file:*": 900}))
@@ -129,7 +129,7 @@ def test_what_is_no_basis_is_said_and_not_guessed(body: dict[str, Any]) -> None:
 def test_a_run_that_follows_closes_nothing_and_says_what_it_stands_on() -> None:
     rows = payments()
     sides = [MemorySide({PAYMENT.asset_id: rows, "postgres:payhub.note": notes()}) for _ in range(2)]
-    basis = Basis("R-base", iso(NOW), "1:1:", {}, {}, rows={PAYMENT.asset_id: 1_000_000})
+    basis = Basis("R-base", iso(NOW), "1:1:", "1:1:", {}, {}, rows={PAYMENT.asset_id: 1_000_000})
     harmed = [dict(item) for item in rows]
     harmed[3]["amount"] += Decimal("0.01")
     first = reconcile(
@@ -160,3 +160,19 @@ def test_a_run_that_follows_closes_nothing_and_says_what_it_stands_on() -> None:
     clean = reconcile("W01", MAPPINGS, (), sides[0], sides[1], StaticPinner(PIN), None, Context("R-2", basis=basis))
     assert clean.verdict.value == "PASS"
     assert "since R-base passed" in " ".join(document(clean, Frame("p", ReconcileOptions(), NOW))["why"])
+
+
+def test_a_later_basis_adds_what_came_and_keeps_what_was_known() -> None:
+    def file(name: str, number: int) -> SourceFile:
+        return SourceFile(name, "0" * 64, iso(NOW), "LT", "0001", number)
+
+    first = feed_basis(2, {0: 7, 1: 3}, [file("f1", 1), file("f2", 2)], set())
+    feeds = {"swift:x": first, "kafka:x": FeedBasis(10, {0: 7})}
+    basis = Basis("R1", iso(NOW), "1:1:", "1:1:", {"t": 5}, {"c": 6}, feeds=feeds)
+    then = {"swift:x": feed_basis(2, {}, [file("f2", 2), file("f3", 3)], set()), "kafka:x": FeedBasis(4, {0: 11})}
+    later = advanced(basis, "R2", iso(NOW + timedelta(seconds=3)), "9:9:", then)
+    assert (later.run, later.pg_snapshot, later.copied_at, dict(later.copies)) == ("R2", "9:9:", "1:1:", {"t": 5})
+    assert later.feeds["kafka:x"] == FeedBasis(14, {0: 11})
+    assert (later.feeds["swift:x"].messages, set(later.feeds["swift:x"].files)) == (3, {"f1", "f2", "f3"})
+    assert [item["sequence"] for item in later.feeds["swift:x"].anchors] == [3]
+    assert Basis.from_dict(later.as_dict()) == later

@@ -43,8 +43,8 @@ class Baseline(Step):
             Effect(
                 ctx.effect_id("reconcile"),
                 "reconcile.baseline",
-                {"wave": ctx.plan.wave},
-                "compare everything while payments flow",
+                {"wave": ctx.plan.wave, "slot": slot, "publication": publication},
+                "compare everything while payments flow, then what was touched meanwhile",
             )
         ]
 
