@@ -17,8 +17,9 @@ from reconciliation.feeds import basename
 from reconciliation.options import ReconcileOptions
 from reconciliation.ports import SourceFile
 
-# How much earlier than the basis the lake's feeds are read again: clocks of two systems are not one.
-OVERLAP = timedelta(seconds=30)
+# How much earlier than the basis the lake's feeds are read again: clocks of two systems are not one. Where they are
+# further apart a short run does not pass, and everything is compared.
+OVERLAP = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -90,6 +91,46 @@ def reconcile(
 ) -> RunResult:
     """Runs all levels and gives one verdict. Never raises for what a side cannot answer."""
     result = RunResult(options.run, wave, options.clock(), basis=options.basis)
+    with ThreadPoolExecutor(1, thread_name_prefix="feeds") as pool:
+        # Of a run that follows a basis the feeds are looked at while the tables are read: somebody may be waiting for it.
+        run = feed_run(feeds, feed_view, options) if feed_view is not None and feeds else None
+        ahead = pool.submit(_waited, run) if run is not None and options.basis is not None else None
+        rows = _pinned_part(result, mappings, feeds, (source, target), pinner, options)
+        if run is not None and feed_view is not None:
+            with _timed(result, "feeds"):
+                _feeds(result, run, feed_view, mappings, rows, options, ahead)
+        elif feeds:
+            result.not_checked.extend(NotChecked(item, "no view of the feeds was given", False) for item in feeds)
+    for asset in options.other_assets:
+        gap = options.settings.gap(asset)
+        result.not_checked.append(
+            NotChecked(asset, gap or "this version does not compare such assets", gap is not None)
+        )
+    _conclude(result, options)
+    return result
+
+
+def feed_run(feeds: Sequence[str], view: FeedView, options: Context) -> FeedRun:
+    """One look at the feeds of a run."""
+    return FeedRun(sorted(feeds), view, options.settings, options.clock, options.pause, options.basis is not None)
+
+
+def _waited(run: FeedRun) -> set[str]:
+    """The sources' ends, and the streams that the lake did not bring up to them in time."""
+    run.look()
+    return run.wait()
+
+
+def _pinned_part(
+    result: RunResult,
+    mappings: Sequence[TableMapping],
+    feeds: Sequence[str],
+    sides: tuple[TableSide, TableSide],
+    pinner: Pinner,
+    options: Context,
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Everything that is read at the pin: the tables' results, and rows for the expectations."""
+    source, target = sides
     rows: dict[str, list[Mapping[str, Any]]] = {}
     started = time.monotonic()
     with _timed(result, "pin and tables"):
@@ -101,18 +142,7 @@ def reconcile(
                 rows = _rows(mappings, feeds, source, pair, options)
         except CutwaterError as error:
             _unread(result, mappings, str(error))
-    if feed_view is not None and feeds:
-        with _timed(result, "feeds"):
-            _feeds(result, feeds, feed_view, mappings, rows, options)
-    elif feeds:
-        result.not_checked.extend(NotChecked(item, "no view of the feeds was given", False) for item in feeds)
-    for asset in options.other_assets:
-        gap = options.settings.gap(asset)
-        result.not_checked.append(
-            NotChecked(asset, gap or "this version does not compare such assets", gap is not None)
-        )
-    _conclude(result, options)
-    return result
+    return rows
 
 
 def _rows(
@@ -156,29 +186,30 @@ def _unread(result: RunResult, mappings: Sequence[TableMapping], why: str) -> No
 
 def _feeds(
     result: RunResult,
-    feeds: Sequence[str],
+    run: FeedRun,
     view: FeedView,
     mappings: Sequence[TableMapping],
     rows: Mapping[str, list[Mapping[str, Any]]],
     options: Context,
+    ahead: Future[set[str]] | None,
 ) -> None:
     basis = options.basis
-    run = FeedRun(sorted(feeds), view, options.settings, options.clock, options.pause, basis is not None)
     try:
-        run.look()
-        lagging = run.wait()
+        lagging = ahead.result() if ahead is not None else _waited(run)
         result.lake_pins = run.pins
         result.feeds = run.results(lagging)
         known = [mapping.asset_id.split(":", 1)[1] for mapping in mappings]
         as_of = parse_iso(result.as_of) if result.as_of else run.looked_at
         since = basis.since(options.settings) if basis is not None else None
-        result.expectations = check_expectations(options.settings, feeds, known, rows, view.lake, as_of, lagging, since)
+        result.expectations = check_expectations(
+            options.settings, run.streams, known, rows, view.lake, as_of, lagging, since
+        )
         explain_control_totals(result.feeds, whole_batches(result.expectations, rows))
         shorten(result.feeds, options.settings.max_breaks_per_asset)
         check_feeds(result.self_check, result.feeds, run, view)
     except CutwaterError as error:
         done = {item.stream for item in result.feeds}
-        result.not_checked.extend(NotChecked(item, str(error), False) for item in feeds if item not in done)
+        result.not_checked.extend(NotChecked(item, str(error), False) for item in run.streams if item not in done)
 
 
 def _conclude(result: RunResult, options: Context) -> None:

@@ -59,8 +59,12 @@ class FileListing:
                         continue
 
     def _hashed(self, found: Iterator[tuple[str, os.stat_result]], swift: bool) -> list[SourceFile]:
-        with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(lambda item: self._file(item[0], item[1], swift), found))
+        listed = list(found)
+        new = [(path, stat) for path, stat in listed if (path, stat.st_size, stat.st_mtime_ns) not in self._hashes]
+        if new:
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda item: self._file(item[0], item[1], swift), new))
+        return [self._file(path, stat, swift) for path, stat in listed]
 
     def _file(self, path: str, stat: os.stat_result, swift: bool) -> SourceFile:
         known = (path, stat.st_size, stat.st_mtime_ns)

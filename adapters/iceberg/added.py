@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyiceberg.manifest import DataFile
+    from pyiceberg.io import FileIO
+    from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.table import Table
 
 
@@ -37,9 +39,28 @@ def added_files(table: Table, since: int | None, until: int | None) -> list[Data
         if manifest.content != ManifestContent.DATA:
             return None
         # Manifests are merged now and then: what came before `since` may stand beside what came after it.
-        entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-        found += [entry.data_file for entry in entries if entry.snapshot_id in ours]
+        found += [file for snapshot_id, file in _entries(_Manifest(manifest, table.io)) if snapshot_id in ours]
     return found if sum(item.record_count for item in found) == stated else None
+
+
+class _Manifest:
+    """A manifest by its path, which names one content for ever."""
+
+    def __init__(self, manifest: ManifestFile, io: FileIO) -> None:
+        self.manifest, self.io, self.path = manifest, io, manifest.manifest_path
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Manifest) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+
+@lru_cache(maxsize=10_000)  # a run in the dark reads those of the last seconds only
+def _entries(one: _Manifest) -> tuple[tuple[int, DataFile], ...]:
+    """(snapshot that added it, file) of each live entry."""
+    entries = one.manifest.fetch_manifest_entry(one.io, discard_deleted=True)
+    return tuple((int(entry.snapshot_id or 0), entry.data_file) for entry in entries)
 
 
 def snapshot_before(table: Table, instant: datetime) -> int | None:

@@ -193,5 +193,6 @@ def sides_since(
     """What `reconciling.run` compares when it follows a basis. slot, publication: the verifier's own."""
     reader, dsn = LakeReader(wiring.catalog(project)), project.endpoints().postgres_dsn
     source, target = TouchedSide(dsn), OverlaySide(reader, basis)
-    feeds = FeedView(LakeFeedsSince(reader, basis), SourcesSince(wiring.feed_sources(project), basis))
+    ahead = LakeReader(wiring.catalog(project))  # its own: feeds and tables are looked at side by side
+    feeds = FeedView(LakeFeedsSince(ahead, basis), SourcesSince(wiring.feed_sources(project), basis))
     return Sides(source, target, FencePinner(dsn, wave, basis, source, target, slot, publication, drain), feeds)
