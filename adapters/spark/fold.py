@@ -38,6 +38,7 @@ class FoldingStream(ChangeStream):
     def __init__(self, project: Project, *args: Any, fold_every_seconds: int = 60, **more: Any) -> None:
         super().__init__(*args, **more)
         self.project, self.fold_every = project, fold_every_seconds
+        self._rests_until = 0.0
         self._next_fold: float | None = None  # none before the first fold ended the hand-over
 
     def poll(self, fence: Fence) -> ServiceStatus:
@@ -53,8 +54,9 @@ class FoldingStream(ChangeStream):
         return any(FOLDED in summary for _, summary in summaries(self.catalog.load_table(mapping.target)))
 
     def rest(self, seconds: float) -> None:
-        """No fold by itself for so long."""
-        self._next_fold = time.monotonic() + seconds
+        """No fold by itself for so long, whoever asks for one meanwhile."""
+        self._rests_until = time.monotonic() + seconds
+        self._next_fold = max(self._next_fold or 0.0, self._rests_until)
 
     def fold_now(self, fence: Fence) -> Outcome:
         """Takes a snapshot and a marker, drains to the marker, folds; see `fold`."""
@@ -96,7 +98,7 @@ class FoldingStream(ChangeStream):
             outcomes = pool.map(lambda m: self._fold_table(m, now, fence), ordered)
             tables = {m.target: outcome for m, outcome in zip(ordered, outcomes, strict=True)}
             self.pending = 0
-            self._next_fold = time.monotonic() + self.fold_every
+            self._next_fold = max(time.monotonic() + self.fold_every, self._rests_until)
         seconds = str(Decimal(str(round(time.monotonic() - started, 3))))
         return {"tables": tables, "pg_snapshot": snapshot, "seconds": seconds, "as_of": utc_now().isoformat()}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
 
-REST_SECONDS = 600  # no fold by itself meanwhile: it would hold up the drain
+REST_SECONDS = 1800  # no fold by itself meanwhile: it would hold up the drain
 
 
 class Baseline(Step):
@@ -39,6 +39,11 @@ class Baseline(Step):
                     (f"postgres:slot/{slot}",),
                 )
             ]
+            yield [
+                Effect(
+                    ctx.effect_id("rest"), "stream.rest", {"seconds": REST_SECONDS}, "let the fold wait for the cutover"
+                )
+            ]
         yield [
             Effect(
                 ctx.effect_id("reconcile"),
@@ -47,14 +52,6 @@ class Baseline(Step):
                 "compare everything while payments flow, then what was touched meanwhile",
             )
         ]
-
-    def complete(self, ctx: StepContext) -> Flow:
-        if ctx.plan.mappings:
-            yield [
-                Effect(
-                    ctx.effect_id("rest"), "stream.rest", {"seconds": REST_SECONDS}, "let the fold wait for the cutover"
-                )
-            ]
 
     def rollback(self, ctx: StepContext) -> Flow:
         yield from forget(ctx, "rollback")
