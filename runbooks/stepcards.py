@@ -44,7 +44,7 @@ _KINDS = {
     ),
     "fence": _Words(
         "database", "Clients get 503 and Retry-After; owner and superuser are refused. Payments wait from here.", 1,
-        "The legacy side writes, the route says legacy with a new epoch: payments wait no longer.",
+        "The legacy side writes, the route says legacy with a new epoch: payments wait no longer; what was held is released there.",
     ),
     "drain": _Words("engine", "Each channel's own proof: the marker was seen, and nothing follows it."),
     "final": _Words("reconciliation", "PASS over what was touched since the baseline, 0 open breaks. Anything else is a no."),

@@ -253,7 +253,7 @@ def _truth(demo: Demo) -> None:
         estate.traffic(demo.project, stop=True)
         _outlive_grace(demo)
         body = reconcile(demo, "final")
-        demo.facts["both_sides"] = verdict.both_sides(demo.project, body)
+        demo.facts["both_sides"] = [*verdict.both_sides(demo.project, body), verdict.held_row(demo.project, WAVE)]
         wrong = [row["asset"] for row in demo.facts["both_sides"] if not row["agrees"]]
         ch.line = f"{body['verdict']}: ground truth {'agrees with every asset' if not wrong else 'DISAGREES: ' + ', '.join(wrong)}"
 

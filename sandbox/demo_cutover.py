@@ -39,7 +39,11 @@ def _over(demo: Demo, wave: str, number: int) -> None:
     with demo.chapter(f"Cutover {number}", opening) as ch:
         wave_cutover.cutover(demo.project, wave, "a demo has no window", DECIDER, follower=verdict.Rows(demo.progress))
         accepted = _accepted(demo, NEW_PAYMENTS)
-        ch.line = f"payments waited {_last_dark(demo, wave):,} ms; the new side has accepted {accepted:,} since"
+        held = measured(demo, wave)["held"]
+        ch.line = (
+            f"payments waited {_last_dark(demo, wave):,} ms; the new side has accepted {accepted:,} since; "
+            f"{held['held']} held so far = {held['released']} released + {held['returned']} returned"
+        )
 
 
 def _back(demo: Demo, wave: str, number: int) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from cutwater import __version__
 from cutwater.core.clock import iso, utc_now
 from cutwater.core.config import Project
@@ -123,6 +125,23 @@ def both_sides(project: Project, body: Mapping[str, Any]) -> list[dict[str, Any]
         }
     )
     return rows
+
+
+def held_row(project: Project, wave: str) -> dict[str, Any]:
+    """Payments that were held in the dark: what callers were answered with 202, and how many of the ledger stand on the legacy
+    side exactly once. More may stand there than were answered: a caller whose answer was lost asks again."""
+    runs = [json.loads(path.read_text("utf-8"))["facts"] for path in truth.folder(project).glob("traffic-*.json")]
+    accepted = sum(int(run.get("held", {}).get("accepted", 0)) for run in runs)
+    with open_store(project.state_url) as store:
+        proof, held = store.held.proof(wave), store.held.list(wave)
+    with psycopg.connect(project.endpoints().postgres_dsn) as db:
+        query = "SELECT count(*) FROM payhub.payment WHERE uetr = ANY(%s::uuid[])"  # unique there
+        row = db.execute(query, [[str(item.body["uetr"]) for item in held]]).fetchone()
+    there = int(row[0]) if row else 0
+    agrees = proof.holds and not proof.open and accepted <= proof.held and there == proof.released == proof.held
+    return {
+        "asset": "held payments", "unit": "payments", "truth": accepted, "source": there, "lake": None, "agrees": agrees,
+    }  # fmt: skip
 
 
 def _messages(kinds: Mapping[str, int]) -> int:

@@ -4,7 +4,8 @@
 
 It reads the route from SSM five to ten times a second and adds its epoch and wave to what it forwards; both sides refuse
 another epoch, so that a gateway that lags does no harm. While the route is dark, or could not be read for FAIL_CLOSED_SECONDS,
-or was there and is gone, it answers 503 with Retry-After. A request that carries X-Cutwater-Smoke goes to the To-Be side while
+or was there and is gone, it answers 503 with Retry-After; a payment whose sender cannot come back (`Prefer: respond-async`) is
+held in the dark instead (sandbox.gateway_held). A request that carries X-Cutwater-Smoke goes to the To-Be side while
 it is dark. It never repeats a request: 502 says that the side did not answer, 504 that it did not in time, and a client
 repeats with its key.
 """
@@ -24,12 +25,14 @@ from typing import Any
 
 import httpx
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.aws.route import RouteState, parse, ssm_client
 from sandbox.epoch import EPOCH_HEADER, SMOKE_HEADER, WAVE_HEADER
+from sandbox.gateway_held import Holder, asks_for_it
 from sandbox.http import wrong
 from sandbox.http_api import problem
 from sandbox.layout import HOST, Layout, write_private
@@ -133,8 +136,8 @@ def reader(layout: Layout) -> Callable[[], dict[str, RouteState]]:
 class Proxy:
     """Forwards. `sides` is asked with each request: the APIs' addresses, legacy and tobe."""
 
-    def __init__(self, watch: Watch, sides: Callable[[], dict[str, str]]) -> None:
-        self.watch, self.sides = watch, sides
+    def __init__(self, watch: Watch, sides: Callable[[], dict[str, str]], holder: Holder) -> None:
+        self.watch, self.sides, self.holder = watch, sides, holder
         self.client: httpx.AsyncClient | None = None
 
     async def route(self, request: Request) -> Response:
@@ -154,6 +157,11 @@ class Proxy:
         }
         headers[WAVE_HEADER], headers[EPOCH_HEADER] = now.wave, str(now.state.epoch)
         if now.state.side == "dark":
+            if (
+                asks_for_it(request) and not smoke and not now.why
+            ):  # nobody would release what no route's dark asked for
+                body = await request.body()
+                return await run_in_threadpool(self.holder.hold, request, body, now.wave, now.state.epoch)
             if not smoke or now.why:
                 detail = now.why or "payments wait while the route moves; repeat with the same key"
                 return problem(request, 503, "The payments API is closed for the moment", detail, retry=True)
@@ -161,6 +169,9 @@ class Proxy:
             headers[EPOCH_HEADER] = request.headers.get(EPOCH_HEADER, str(now.state.epoch + 1))
         side = "tobe" if now.state.side == "dark" else now.state.side
         return await self._forward(request, side, headers)
+
+    async def held(self, request: Request) -> Response:
+        return await run_in_threadpool(self.holder.state, request)
 
     async def status(self, request: Request) -> Response:
         """The To-Be status API: reading, whatever the route."""
@@ -199,9 +210,9 @@ def _without_hop(request: Request) -> dict[str, str]:
     return {name: value for name, value in request.headers.items() if name not in _HOP}
 
 
-def application(watch: Watch, sides: Callable[[], dict[str, str]]) -> Starlette:
+def application(watch: Watch, sides: Callable[[], dict[str, str]], holder: Holder) -> Starlette:
     """The ASGI application. `watch` is started and ended with it."""
-    proxy = Proxy(watch, sides)
+    proxy = Proxy(watch, sides, holder)
 
     @contextlib.asynccontextmanager
     async def life(_app: Starlette) -> AsyncIterator[None]:
@@ -217,6 +228,7 @@ def application(watch: Watch, sides: Callable[[], dict[str, str]]) -> Starlette:
             Route("/health", proxy.health),
             Route("/payments", proxy.payments, methods=methods),
             Route("/payments/{rest:path}", proxy.payments, methods=methods),
+            Route("/held/{wave}/{key:path}", proxy.held),
             Route("/status/{uetr}", proxy.status),
             Route("/accounts/{rest:path}", proxy.statements),
         ],
@@ -253,7 +265,7 @@ def main(argv: list[str]) -> None:
         ports = layout.ports()
         return {"legacy": f"http://{HOST}:{ports['api']}", "tobe": f"http://{HOST}:{ports['tobe-api']}"}
 
-    app = application(Watch(reader(layout), layout.seen_route), sides)
+    app = application(Watch(reader(layout), layout.seen_route), sides, Holder(lambda: layout.state_url))
     uvicorn.run(app, host=argv[1], port=int(argv[2]), log_level="warning", access_log=False)
 
 

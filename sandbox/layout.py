@@ -78,6 +78,18 @@ class Layout:
     def pid_file(self, process: str) -> Path:
         return self.home / "pids" / f"{process}.json"
 
+    @property
+    def state_url(self) -> str:
+        """Where the project's state stands, with the ledger of held payments; '' where no project has said it."""
+        try:
+            return str(json.loads((self.home / "project.json").read_text("utf-8"))["state_url"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return ""
+
+    def belongs_to(self, state_url: str) -> None:
+        """Tells the servers where the project's state stands. Mode 0600: the URL of a store may carry a password."""
+        write_private(self.home / "project.json", {"state_url": state_url})
+
     def create(self) -> None:
         """Makes the folders. They are closed to others; where we are root, PostgreSQL's account may pass through."""
         self.home.mkdir(parents=True, exist_ok=True)

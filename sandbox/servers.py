@@ -87,6 +87,7 @@ def up(project: Project, progress: Progress | None = None) -> SandboxStatus:
     report, layout = progress or Silent(), _layout(project)
     with _exclusive(layout):
         layout.create()
+        layout.belongs_to(project.state_url)
         _room(layout)
         jars.fetch(progress=report)
         if recorded(layout.pid_file(SUPERVISOR)) is not None:

@@ -1,7 +1,8 @@
 """The cutover's outside world in memory: a route, two fenced sides, clients who pay at every moment, and the way back.
 
 Whatever is done here, one client tries to pay first and tries again what was refused, so that a test of the steps' order
-can see a payment that was lost, doubled or taken by a side that nobody reads.
+can see a payment that was lost, doubled or taken by a side that nobody reads. Every third payment cannot wait: while the
+route is dark it is held, and counts as lost until it is released.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class CutoverWorld:
     keys: list[str] = field(default_factory=list)  # idempotency keys that the store knows
     consumers: str = "legacy"
     waiting: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)  # the ledger of what arrived in the dark and cannot be refused
+    released: list[str] = field(default_factory=list)
     paid: int = 0
     refusals: int = 0
 
@@ -39,7 +42,8 @@ class CutoverWorld:
     def pay(self) -> None:
         """One more payment; then everything that waits is tried, in order."""
         self.paid += 1
-        self.waiting.append(f"p{self.paid}")
+        cannot_wait = self.paid % 3 == 0 and self.route[0] == "dark"
+        (self.held if cannot_wait else self.waiting).append(f"p{self.paid}")
         while self.waiting and self._accepted(self.waiting[0]):
             self.waiting.pop(0)
 
@@ -70,7 +74,7 @@ class CutoverWorld:
     def wrong(self) -> list[str]:
         """Payments that are lost or doubled, judged by the legacy side, what is on its way back to it, and who waits."""
         on_the_way = [item for item in self.outbox[self.reversed :] if not item.startswith("marker:")]
-        seen = Counter([*self.legacy, *on_the_way, *self.waiting])
+        seen = Counter([*self.legacy, *on_the_way, *self.waiting, *self.held])
         return sorted(name for name in (f"p{n}" for n in range(1, self.paid + 1)) if seen[name] != 1)
 
 
@@ -129,6 +133,18 @@ def _handover(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
     return {"to_group": args["to_group"]}
 
 
+def _release(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    """To whichever side is open; what was released is not sent again."""
+    if world.route[1] != args["epoch"] or world.route[0] == "dark":
+        raise Refused("CW3199", f"nothing is released at {world.route}, asked for epoch {args['epoch']}")
+    count = len(world.held)
+    while world.held:
+        if not world._accepted(world.held[0]):
+            raise Refused("CW3199", "the side that has opened refuses")
+        world.released.append(world.held.pop(0))
+    return {"released": count, "returned": 0}
+
+
 def _back(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
     missing = sorted(set(world.store) - set(world.legacy))
     if missing:
@@ -157,7 +173,7 @@ DO: dict[str, Deed] = {
     "smoke.run": lambda w, a: {"channel": a["channel"]},
     "reverse.mark": _mark,
     "reverse.drained": _drained,
-    "held.release": lambda w, a: {"released": 0},
+    "held.release": _release,
 }
 Look = Callable[[CutoverWorld, dict[str, Any]], Outcome | None]
 SEEN: dict[str, Look] = {

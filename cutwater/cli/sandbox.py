@@ -85,14 +85,16 @@ def traffic(
     seconds: Annotated[int | None, typer.Option(help="Stop after so many seconds", min=1)] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Keep paying in the background")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the traffic in the background")] = False,
+    cannot_wait: Annotated[
+        float, typer.Option(help="Share of the API's callers who are held while a route is dark", min=0, max=1)
+    ] = 0.5,
 ) -> None:
     """Keep paying through all channels while everything else runs."""
     from sandbox.estate import commands
 
     out, chosen = output(output_format), opened(project)
-    result = commands.traffic(
-        chosen, rate=float(rate), seconds=None if seconds is None else float(seconds), detach=detach, stop=stop
-    )
+    limit = None if seconds is None else float(seconds)
+    result = commands.traffic(chosen, float(rate), limit, detach, stop, cannot_wait)
     _tell(out, "cutwater.sandbox.traffic/1", result)
 
 

@@ -138,35 +138,42 @@ def _refused(ran: Ran, wave: str, when: str, money: str) -> Refused:
 
 
 class HeldRelease:
-    """`held.release` {wave}: every held payment is sent to the side that accepts writes, in order per account, each once.
+    """`held.release` {wave, epoch}: every held payment is sent to the side that has opened with `epoch`, in order per
+    account, each once; then the ledger is closed up to that epoch, with its proof in the journal.
 
-    Raises Unavailable (CW3047) while some have no answer, Refused (CW3054, CW3055) where the proof does not hold.
+    Raises Unavailable (CW3047) while some have no answer, a defect (CW3054) where the proof does not hold.
     """
 
     def __init__(self, project: Project, send: Receiver) -> None:
         self.project, self.send = project, send
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        wave = str(args["wave"])
+        wave, released, returned = str(args["wave"]), 0, 0
         with open_store(self.project.state_url) as store:
-            done = held.release(store.held, wave, self.send, fence.token)
-            if done.waiting:
-                raise Unavailable(
-                    "CW3047",
-                    f"{len(done.waiting)} held payments of {wave} have no answer yet",
-                    cause=str(next(iter(done.waiting.values()))),
-                    state="they stay in the ledger, with what comes after them on their accounts",
-                    next=f"it is tried again; cutwater wave held {wave}",
-                )
-            proof, _ = store.held.record_proof(wave, fence.run_id, fence.token)
+            proof = None
+            while proof is None:  # a gateway that lags may have held one more
+                done = held.release(store.held, wave, self.send, fence.token)
+                released, returned = released + len(done.released), returned + len(done.returned)
+                if done.waiting:
+                    raise self._waits(wave, done)
+                proof = store.held.close(wave, int(args["epoch"]), fence.run_id, fence.token)
             held.check_proof(proof)
-        return done.as_dict()
+        return {"released": released, "returned": returned}
+
+    def _waits(self, wave: str, done: held.Release) -> Unavailable:
+        return Unavailable(
+            "CW3047",
+            f"{len(done.waiting)} held payments of {wave} have no answer yet",
+            cause=str(next(iter(done.waiting.values()))),
+            state="they stay in the ledger, with what comes after them on their accounts",
+            next=f"it is tried again; cutwater wave held {wave}",
+        )
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
         return None  # what is released stays released
 
     def describe(self, args: Mapping[str, Any]) -> str:
-        return "release what was held, in order per account, and prove that held = released + returned"
+        return "release what was held to the open side, in order per account, and prove that held = released + returned"
 
 
 def actions(project: Project, plan: Plan, send: Receiver) -> dict[str, Action]:

@@ -37,4 +37,6 @@ CODES: dict[str, str] = {
     "knows whether it arrived: it stays held.",
     "CW2017": "A held payment was sent and its answer is not known. It is offered again under the same key, never "
     "returned on a guess: it would be paid and sent back.",
+    "CW2018": "The ledger of held payments is closed for that epoch: the route has opened and everything was released. "
+    "The sender is told to come back; its payment goes to the open side.",
 }

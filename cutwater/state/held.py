@@ -2,11 +2,14 @@
 
 Every move takes the wave's lock first, so moves of one wave happen one after the other on both databases, and writes the
 ledger and its control totals in one transaction. Order is that of `received_at` per account, then of arrival.
+
+The ledger is closed by the route's epochs: whoever holds says under which dark epoch, and who has released everything
+closes it up to the epoch that opened. So nothing is taken in behind a release by a gateway that has not seen it yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -30,19 +33,27 @@ _NAMES = {HELD: "held", RELEASED: "released", RETURNED: "returned"}
 
 
 class HeldPayments:
-    """hold, next_batch, offered, released, returned, proof. Each move done twice changes nothing the second time."""
+    """hold, next_batch, offered, released, returned, proof, close. Each move done twice changes nothing the second time."""
 
     def __init__(self, database: Database, journal: Journal) -> None:
         self.database, self.journal = database, journal
 
     def hold(
-        self, wave: str, key: str, account: str, received_at: datetime, channel: str, body: Mapping[str, Any]
+        self,
+        wave: str,
+        key: str,
+        account: str,
+        received_at: datetime,
+        channel: str,
+        body: Mapping[str, Any],
+        epoch: int | None = None,
     ) -> HeldPayment:
         """Takes a payment in, once per key. body: plain JSON with `amount` (text) and `currency`; what cannot be read is
-        held all the same, without a sum. Raises Refused CW2013 where the key stands with another body."""
+        held all the same, without a sum. epoch: that of the dark route it is held under. Raises Refused CW2013 where the
+        key stands with another body, CW2018 where the route has opened since that epoch."""
         text, (currency, amount) = dump(body, f"the held payment {key}"), money_of(body)
         with self.database.write() as connection:
-            self._lock(connection, wave)
+            closed = self._lock(connection, wave)
             known = _find(connection, wave, key)
             if known is not None:
                 if known.body_sha256 == sha256_json(body) and known.account == account:
@@ -52,6 +63,14 @@ class HeldPayments:
                     f"the key {key} stands in the ledger of wave {wave} with another payment",
                     state="the first one is held, the second one was not taken in",
                     next=f"answer the sender that its key was used before; cutwater wave held {wave}",
+                )
+            if epoch is not None and epoch < closed:
+                raise Refused(
+                    "CW2018",
+                    f"the ledger of wave {wave} is closed: the route has opened since epoch {epoch}",
+                    cause=f"what was held before epoch {closed} is released, and nobody would release this one",
+                    state=f"{key} was not taken in",
+                    next="send it again: the route is open",
                 )
             values = {
                 "wave": wave,
@@ -163,11 +182,39 @@ class HeldPayments:
             proof = _proof(connection, wave)
             return proof, self.journal.append_within(connection, wave, PROOF, proof.as_dict(), run_id, fence)
 
-    def _lock(self, connection: Connection, wave: str) -> None:
+    def close(self, wave: str, epoch: int, run_id: str = "", fence: int | None = None) -> HeldProof | None:
+        """The end of a release: nothing is held under an epoch before `epoch` any more. Returns the proof, which is in the
+        journal then, or None where some are open still (one came in between) and the ledger stays as it is."""
+        with self.database.write() as connection:
+            closed = self._lock(connection, wave)
+            proof = _proof(connection, wave)
+            if proof.open:
+                return None
+            latest = update(HeldControl).where(HeldControl.wave == wave, HeldControl.state == "LOCK")
+            connection.execute(latest.values(count=max(closed, epoch)))
+            self.journal.append_within(connection, wave, PROOF, proof.as_dict(), run_id, fence)
+            return proof
+
+    def find(self, wave: str, key: str) -> HeldPayment | None:
+        """One payment by its key."""
+        with self.database.read() as connection:
+            row = _find(connection, wave, key)
+        return None if row is None else _payment(row)
+
+    def of_account(self, wave: str, account: str) -> Sequence[HeldPayment]:
+        """An account's, whatever became of them, in order of receipt."""
+        query = select(HeldPaymentRow.__table__).where(HeldPaymentRow.wave == wave, HeldPaymentRow.account == account)
+        with self.database.read() as connection:
+            return [
+                _payment(row)
+                for row in connection.execute(query.order_by(HeldPaymentRow.received_at, HeldPaymentRow.id))
+            ]
+
+    def _lock(self, connection: Connection, wave: str) -> int:
+        """One move at a time; the epoch before which the ledger takes nothing in."""
         self._total_row(connection, wave, "LOCK", "")
-        connection.execute(
-            select(HeldControl.count).where(HeldControl.wave == wave, HeldControl.state == "LOCK").with_for_update()
-        ).one()
+        query = select(HeldControl.count).where(HeldControl.wave == wave, HeldControl.state == "LOCK")
+        return int(connection.execute(query.with_for_update()).scalar_one())
 
     def _total_row(self, connection: Connection, wave: str, state: str, currency: str) -> None:
         values = {"wave": wave, "state": state, "currency": currency, "count": 0, "total": "0"}

@@ -176,7 +176,8 @@ class HeldPaymentRow(Base):
 
 class HeldControl(Base):
     """What was counted at each move, beside the ledger: held once, then released or returned. A row that went missing
-    or was altered contradicts it. The row of state LOCK lets one move at a time happen in a wave."""
+    or was altered contradicts it. The row of state LOCK lets one move at a time happen in a wave; its count is the epoch
+    before which nothing is held any more."""
 
     __tablename__ = "held_control"
     wave: Mapped[str] = mapped_column(Text, primary_key=True)

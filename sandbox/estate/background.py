@@ -17,7 +17,7 @@ import psutil
 from cutwater.core.config import Project, load_project
 from cutwater.core.errors import Refused, Unavailable
 from sandbox.estate import state
-from sandbox.estate.traffic import Traffic
+from sandbox.estate.traffic import CANNOT_WAIT, Traffic
 
 START_SECONDS, STOP_SECONDS = 20, 90
 # Held so that Python does not warn of a process that is meant to outlive us.
@@ -41,7 +41,7 @@ def running(project: Project) -> dict[str, Any] | None:
     return None
 
 
-def pay(project: Project, rate: float, seconds: float | None) -> dict[str, Any]:
+def pay(project: Project, rate: float, seconds: float | None, cannot_wait: float = CANNOT_WAIT) -> dict[str, Any]:
     """Runs traffic in this process until its time is over, or SIGTERM or SIGINT; then drains."""
     _refuse_second(project)
     path = project.sandbox_dir / _PID
@@ -53,7 +53,7 @@ def pay(project: Project, rate: float, seconds: float | None) -> dict[str, Any]:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        traffic = Traffic(project, rate)
+        traffic = Traffic(project, rate, cannot_wait)
         created = f"{psutil.Process().create_time():.2f}"
         facts = {"pid": os.getpid(), "created": created, "run": traffic.run, "rate": str(rate)}
         result = traffic.run_until(lambda: stopped, seconds, _once(lambda: state.write_json(path, facts)))
@@ -65,13 +65,14 @@ def pay(project: Project, rate: float, seconds: float | None) -> dict[str, Any]:
             signal.signal(number, handler)
 
 
-def detach(project: Project, rate: float, seconds: float | None) -> dict[str, Any]:
+def detach(project: Project, rate: float, seconds: float | None, cannot_wait: float = CANNOT_WAIT) -> dict[str, Any]:
     """Starts the process and waits for its first payments."""
     _refuse_second(project)
     state.load(project)
     log = project.sandbox_dir / "logs" / _LOG
     log.parent.mkdir(parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", "sandbox.estate.background", str(project.root), str(rate), str(seconds or 0)]
+    numbers = [str(number) for number in (rate, seconds or 0, cannot_wait)]
+    argv = [sys.executable, "-m", "sandbox.estate.background", str(project.root), *numbers]
     with log.open("w") as out:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=project.root
@@ -157,8 +158,8 @@ def _result(path: Path) -> dict[str, Any]:
 
 def main(argv: list[str]) -> None:
     """The process's own entrance."""
-    seconds = float(argv[2])
-    pay(load_project(Path(argv[0])), float(argv[1]), seconds or None)
+    rate, seconds, cannot_wait = (float(text) for text in argv[1:4])
+    pay(load_project(Path(argv[0])), rate, seconds or None, cannot_wait)
 
 
 if __name__ == "__main__":

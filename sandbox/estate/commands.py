@@ -23,14 +23,20 @@ def seed(
 
 
 def traffic(
-    project: Project, rate: float = 50, seconds: float | None = None, detach: bool = False, stop: bool = False
+    project: Project,
+    rate: float = 50,
+    seconds: float | None = None,
+    detach: bool = False,
+    stop: bool = False,
+    cannot_wait: float = 0.5,
 ) -> dict[str, Any]:
-    """Pays until its time is over (or Ctrl-C); `detach`: in the background; `stop`: ends the one in the background."""
+    """Pays until its time is over (or Ctrl-C); `detach`: in the background; `stop`: ends the one in the background.
+    cannot_wait: the share of the API's callers who ask to be answered at once, and are held while a route is dark."""
     from sandbox.estate import background
 
     if stop:
         return background.end(project)
-    return background.detach(project, rate, seconds) if detach else background.pay(project, rate, seconds)
+    return (background.detach if detach else background.pay)(project, rate, seconds, cannot_wait)
 
 
 def inject(project: Project, faults: Sequence[str] = (), undo: bool = False) -> dict[str, Any]:

@@ -42,6 +42,7 @@ PENDING = (2, 8)  # seconds that PDNG lasts
 _SHARES = (("API", 30), ("KAFKA", 40), ("FIN", 4), ("MX", 4))  # the rest comes in files
 _FILE_SHARE = 0.1  # of all payments, by each of the two file feeds
 _POSTS = 2.0  # calls of the REST API per second at the most
+CANNOT_WAIT = 0.5  # of these: callers who ask to be answered at once, and are held while it is dark
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Flight:
 class Traffic:
     """One run. Everything that it sends is counted in `tally`, and saved beside the sandbox while it runs."""
 
-    def __init__(self, project: Project, rate: float) -> None:
+    def __init__(self, project: Project, rate: float, cannot_wait: float = CANNOT_WAIT) -> None:
         self.project, self.rate, self.endpoints = project, rate, project.endpoints()
         with state.locked(project) as known:
             known.next_draw += 1
@@ -90,7 +91,9 @@ class Traffic:
         self.rng: random.Random = make_rng("traffic", known.seed, known.next_draw)
         self.publisher = broker.Publisher(self.endpoints, known.schema_ids)
         self.sides = Sides(self.endpoints)
-        self.api = ApiClient(self.endpoints.gateway_url or self.endpoints.api_url)
+        url = self.endpoints.gateway_url or self.endpoints.api_url
+        self.api, self.counter = ApiClient(url), ApiClient(url, patient=False)
+        self.cannot_wait = cannot_wait
         self.upkeep = Upkeep(self.rng, self.world)
         self.tally, self.errors, self.run = Tally(), Counter[str](), new_id("T")
         self.held: dict[str, set[object]] = {"payments": set(), "statuses": set()}
@@ -100,7 +103,7 @@ class Traffic:
         self.flight = Flight()
         self.sent = 0
         self._settled: list[Payment] = []
-        self._owed = self._posts_owed = 0.0
+        self._owed = self._posts_owed = self._counter_owed = 0.0
         self._next_file = {"pain001": 0.0, "bacs": FILE_EVERY / 2}
         self._next_advice = ADVICE_EVERY
         self._started = self._healthy = time.monotonic()
@@ -140,7 +143,8 @@ class Traffic:
         deadline = time.monotonic() + FINISH_WITHIN
         while True:
             self._guarded(self._finish)
-            left = len(self.waiting) + len(self.flight.statuses) + len(self.api.waiting) + (self.unclear is not None)
+            left = len(self.waiting) + len(self.flight.statuses) + (self.unclear is not None)
+            left += self.api.owed + self.counter.owed
             if not left:
                 break
             if time.monotonic() > deadline:
@@ -154,10 +158,12 @@ class Traffic:
                 raise broker.down("the store's relay", "an open transaction holds events back")
         self.sides.close()
         self.api.close()
+        self.counter.close()
 
     def _finish(self) -> None:
         self.sides.look()
         self.api.send(self._taken)
+        self.counter.send(self._taken)
         self._write(self._numbered())
         now = utc_now()
         for index, (_, _, payment, seq) in enumerate(sorted(self.flight.statuses)):
@@ -289,8 +295,12 @@ class Traffic:
             self._posts_owed -= 1
             payment = draw_payment(self.rng, self.world, "API", now)
             payment.end_to_end_id = f"API-{payment.uetr[:13]}"
-            self.api.waiting.append(payment)
+            self._counter_owed += self.cannot_wait
+            at_the_counter = self._counter_owed >= 1
+            self._counter_owed -= at_the_counter
+            (self.counter if at_the_counter else self.api).waiting.append(payment)
         self.api.send(self._taken)
+        self.counter.send(self._taken)
 
     def _taken(self, payment: Payment, payment_id: int) -> None:
         """The API took a payment in, on whichever side."""
@@ -345,14 +355,16 @@ class Traffic:
         self.tally.save(truth.folder(self.project) / f"traffic-{self.run}.json", rate=str(self.rate), **facts)
 
     def _errors(self) -> dict[str, int]:
-        """By kind. `api`: what the API refused for good."""
-        refused = {"api": self.api.counts["refused"]} if self.api.counts["refused"] else {}
-        return {**self.errors, **refused}
+        """By kind. `api`: what the API refused for good. `returned`: what was held, and refused by the side that opened."""
+        both = self.api.counts + self.counter.counts
+        found = {"api": both["refused"], "returned": both["returned"]}
+        return {**self.errors, **{name: number for name, number in found.items() if number}}
 
     def _held(self) -> dict[str, int]:
-        """What had to wait for a side to open, each once; retried: calls of the API whose answer did not come."""
-        found = {name: len(items) for name, items in self.held.items()}
-        return {**found, "api": self.api.counts["held"], "retried": self.api.counts["retried"]}
+        """What had to wait for a side to open, each once; retried: calls of the API whose answer did not come; accepted: those
+        that were answered with 202 and held."""
+        found, both = {name: len(items) for name, items in self.held.items()}, self.api.counts + self.counter.counts
+        return {**found, "api": both["held"], "retried": both["retried"], "accepted": both["accepted"]}
 
 
 def _advice(entries: list[Entry], at: datetime) -> Callable[[Sequences], list[Any]]:

@@ -4,190 +4,32 @@ back loses and doubles nothing."""
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
-import yaml
+from cutover_bridge import WAVE, Bridge, count, direct, key
 from sandbox_support import eventually, kill, running
 
-from adapters.aws.route import Route, RouteSet
-from adapters.postgres.fence import DropFence, LiftFence, RaiseFence
-from adapters.postgres.keys import StoreKeys
-from adapters.postgres.reverse_mapping import mapping_of
-from adapters.postgres.reverse_sync import ReverseSync
-from adapters.postgres.sequences import RaiseSequences
+from adapters.aws.route import Route
 from cutwater.core.clock import utc_now
-from cutwater.core.config import Endpoints, Project, load_project
+from cutwater.core.config import Project
+from cutwater.state.store import open_store
 from sandbox import servers
-from sandbox.estate import commands
 from sandbox.estate.api_client import ApiClient
 from sandbox.estate.observe import differences
 from sandbox.estate.traffic import Traffic
-from waves.ports import Fence, Waiting
 
 pytestmark = pytest.mark.real
-WAVE = "WX"
-
-
-LEGACY_TABLES = ("file_batch", "payment", "payment_status", "outbox", "operator_note", "account")
-# Not the keys: they are brought over while the store is closed. A request that writes one writes a payment, too.
-STORE_TABLES = ("payment", "payment_status", "outbox")
-OUTBOX = ("tobe", "outbox")
-MAPPING = Path(__file__).resolve().parents[2] / "sandbox" / "project" / "reverse.yaml"
-
-
-@dataclass
-class Bridge:
-    """The hand of the cutover: sets the route and both sides' fences by the actions of its steps."""
-
-    project: Project
-    epoch: int = 0
-
-    @property
-    def ends(self) -> Endpoints:
-        return self.project.endpoints()
-
-    @property
-    def held(self) -> Fence:
-        return Fence(WAVE, 1, "run")
-
-    @property
-    def sides(self) -> dict[str, str]:
-        return {"legacy": self.ends.postgres_dsn, "store": self.ends.store_dsn}
-
-    def fence(self, side: str, epoch: int, closed: bool) -> None:
-        args: dict[str, Any] = {"side": side, "wave": WAVE, "epoch": epoch}
-        if not closed:
-            LiftFence(self.sides).perform(args, self.held)
-            return
-        names = LEGACY_TABLES if side == "legacy" else STORE_TABLES
-        tables = [["payhub" if side == "legacy" else "tobe", name] for name in names]
-        RaiseFence(self.sides).perform({**args, "tables": tables, "grace_seconds": 2}, self.held)
-
-    def route(self, side: str, epoch: int | None = None) -> None:
-        """Until the gateway says it: by the action itself."""
-        self.epoch = self.epoch + 1 if epoch is None else epoch
-        action = RouteSet(Route(self.ends))
-        args = {"wave": WAVE, "side": side, "epoch": self.epoch}
-        assert eventually(lambda: self._done(lambda: action.perform(args, self.held)))
-
-    @staticmethod
-    def _done(work: Callable[[], object]) -> bool:
-        try:
-            work()
-        except Waiting:
-            return False
-        return True
-
-    def dark(self) -> None:
-        self.route("dark")
-        self.fence("legacy", self.epoch, closed=True)
-        self.fence("store", self.epoch, closed=True)
-
-    def open(self, side: str) -> None:
-        """Brings over what the other side has to know, then opens this one."""
-        if side == "legacy":
-            self.reverse()
-        else:
-            keys = {
-                "source": ["payhub", "payment"],
-                "target": ["tobe", "idempotency"],
-                "constants": {"origin": "legacy"},
-            }
-            columns = {"key": "uetr", "uetr": "uetr", "payment_id": "payment_id"}
-            copies = [{**keys, "columns": columns, "watermark": "payment_id"}]
-            StoreKeys(self.ends.postgres_dsn, self.ends.store_dsn).perform(
-                {"copies": copies, "complete": True}, self.held
-            )
-        taker = "legacy" if side == "legacy" else "store"
-        pair = {"legacy": ["payhub", "payment", "payment_id"], "store": ["tobe", "payment", "payment_id"]}
-        RaiseSequences(self.sides, [pair]).perform({"to": taker, "margin": 1000}, self.held)
-        self.fence(taker, self.epoch + 1, closed=False)
-        self.route(side)
-
-    def reverse(self) -> None:
-        """All that the store has committed, to the legacy side."""
-        mapping = mapping_of(yaml.safe_load(MAPPING.read_text("utf-8")))
-        sync = ReverseSync(self.ends.store_dsn, self.ends.postgres_dsn, WAVE, OUTBOX, mapping)
-        try:
-            assert eventually(lambda: sync.poll(self.held).caught_up)
-        finally:
-            sync.close()
-
-    def clear(self) -> None:
-        """Back to the legacy side, and no fence on either."""
-        for side in self.sides:
-            DropFence(self.sides).perform({"side": side, "wave": WAVE}, self.held)
-        self.route("legacy")
-
-
-@pytest.fixture(scope="module")
-def project(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A sandbox of our own: routes and fences are no neighbours for other tests' traffic."""
-    root = tmp_path_factory.mktemp("cutover")
-    name = f"cutover-{secrets.token_hex(3)}"
-    (root / "cutwater.toml").write_text(f'[project]\nname = "{name}"\n\n[endpoints]\nfrom = "sandbox"\n', "utf-8")
-    found = load_project(root)
-    try:
-        servers.up(found)
-        commands.seed(found, payments=1_500, days=3, seed=3)
-        yield found
-    finally:
-        servers.down(found, delete=True)
 
 
 @pytest.fixture
-def bridge(project: Project) -> Iterator[Bridge]:
-    found = Bridge(project)
-    found.epoch = Route(project.endpoints()).read(WAVE).epoch
-    yield found
-    servers.up(project)
-    found.clear()
-
-
-@pytest.fixture
-def gateway(project: Project) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=project.endpoints().gateway_url, trust_env=False, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def ibans(project: Project) -> tuple[str, str]:
-    with psycopg.connect(project.endpoints().postgres_dsn) as db:
-        one, other = db.execute(
-            "SELECT iban FROM payhub.account WHERE currency = 'GBP' ORDER BY account_id LIMIT 2"
-        ).fetchall()
-    return one[0], other[0]
-
-
-@pytest.fixture
-def body(ibans: tuple[str, str]) -> dict[str, Any]:
-    return {
-        "end_to_end_id": "INVOICE-1", "debtor_iban": ibans[0], "creditor_iban": ibans[1], "amount": "12.34",
-        "currency": "GBP", "value_date": "2026-11-23",
-    }  # fmt: skip
-
-
-def direct(url: str, body: dict[str, Any], key: str, **headers: str) -> httpx.Response:
-    return httpx.post(f"{url}/payments", json=body, headers={"Idempotency-Key": key, **headers}, trust_env=False)
-
-
-def key() -> str:
-    return secrets.token_hex(8)
-
-
-def count(dsn: str, table: str, uetr: str) -> int:
-    with psycopg.connect(dsn) as db:
-        return int(db.execute(f"SELECT count(*) FROM {table} WHERE uetr = %s".encode(), [uetr]).fetchall()[0][0])
+def project(cutover_project: Project) -> Project:
+    return cutover_project
 
 
 # The exact counts of traffic come first: later tests pay past the ground truth.
@@ -211,10 +53,11 @@ def test_traffic_over_and_back_loses_and_doubles_nothing(bridge: Bridge) -> None
     ticks(traffic, 6)
     for side in ("tobe", "legacy", "tobe"):
         bridge.dark()
-        traffic._posts_owed += 1
+        traffic._posts_owed += 2
         ticks(traffic, 4)
         assert traffic.waiting, "what came while it was dark waits"
         assert traffic.api.waiting
+        assert traffic.counter.accepted, "a caller who cannot wait was answered with 202"
         bridge.open(side)
         ticks(traffic, 8)
         assert not traffic.waiting
@@ -224,7 +67,10 @@ def test_traffic_over_and_back_loses_and_doubles_nothing(bridge: Bridge) -> None
     traffic._save(clean=True)
     held, store = traffic._held(), uetrs(bridge.ends.store_dsn, "tobe")
     assert traffic.errors == {}
-    assert min(held["payments"], held["statuses"], held["api"]) > 0
+    assert min(held["payments"], held["statuses"], held["api"], held["accepted"]) > 0
+    with open_store(project.state_url) as ledger:
+        proof = ledger.held.proof(WAVE)
+    assert (proof.held, proof.released, proof.problems) == (held["accepted"], held["accepted"], ())
     assert len(store) > 10
     assert set(store.values()) == {1}
     assert set(store) <= set(uetrs(bridge.ends.postgres_dsn, "payhub"))
@@ -393,7 +239,11 @@ def test_a_key_makes_one_payment_on_the_to_be_side(bridge: Bridge, body: dict[st
     taken = gateway.post("/payments", json={**body, "uetr": str(uuid.uuid4())}, headers={"Idempotency-Key": name})
     assert taken.status_code == 422
     assert count(bridge.ends.store_dsn, "tobe.payment", first.json()["uetr"]) == 1
-    listed = gateway.get("/payments", params={"limit": 500}).json()["data"]
+    listed, page = [], {"limit": "500"}
+    while page.get("cursor", "first") is not None:
+        found = gateway.get("/payments", params=page).json()
+        listed += found["data"]
+        page["cursor"] = found["next_cursor"]
     assert first.json()["uetr"] in {item["uetr"] for item in listed}
     assert gateway.get(f"/payments/{uuid.uuid4()}/status").status_code == 404
     assert gateway.post(f"/payments/{uuid.uuid4()}/status", json={"status": "ACSC"}).status_code == 404

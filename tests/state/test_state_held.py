@@ -163,6 +163,29 @@ def test_a_ledger_that_was_altered_does_not_add_up(store: Store, put: Put, state
     assert any(said in item for item in found.problems)
 
 
+def test_a_ledger_that_was_released_takes_nothing_in_behind_it(store: Store, put: Put, clock: Any) -> None:
+    """A gateway that has not seen the open route yet would hold what nobody releases."""
+
+    def late(key: str, epoch: int) -> HeldPayment:
+        return store.held.hold("W01", key, "A", clock(), "api", {"uetr": key}, epoch)
+
+    first = late("k1", 2)
+    assert store.held.close("W01", 3) is None  # it is open still
+    assert late("k2", 2).state == "HELD"
+    for key in ("k1", "k2"):
+        store.held.released("W01", key, f"r-{key}")
+    proof = store.held.close("W01", 3)
+    assert proof is not None
+    assert (proof.held, proof.released, proof.open) == (2, 2, 0)
+    with pytest.raises(Refused, match="CW2018"):
+        late("k3", 2)
+    assert late("k1", 2).id == first.id  # known: its sender asks again
+    assert late("k3", 4).state == "HELD"  # the next round's dark
+    assert store.held.find("W01", "k9") is None
+    assert [item.key for item in store.held.of_account("W01", "A")] == ["k1", "k2", "k3"]
+    assert len(store.journal.records("W01", ["held.proof"])) == 1
+
+
 def test_many_hold_and_release_at_the_same_time(store: Store, store_url: str, clock: Any) -> None:
     at = clock()
 

@@ -80,6 +80,7 @@ def check(bench: Bench) -> None:
     world.settle()
     assert world.wrong() == []
     assert world.waiting == []
+    assert world.held == []
     assert bench.store.journal.verify() == []
     assert bench.world.doubled() == []
 
@@ -93,6 +94,8 @@ def test_the_whole_tour_loses_and_doubles_nothing(plan: Plan) -> None:
     assert world.route == ["tobe", 7]  # dark 2, tobe 3, dark 4, legacy 5, dark 6, tobe 7
     assert world.store
     assert world.refusals
+    assert set(world.released) & set(world.legacy) - set(world.store)  # those of the way back went to the legacy side
+    assert set(world.released) & set(world.store)
     assert not bench.world.slots
     states = [row.payload["to"] for row in bench.store.journal.records("W01", ["wave.state"])]
     assert states[5:] == [
@@ -161,6 +164,18 @@ def test_what_fails_in_the_dark_goes_back_by_itself(plan: Plan, action: str, err
     assert bench.world.cutover.route[0] == "legacy"
     check(bench)
     tour(bench)
+    check(bench)
+
+
+def test_a_release_that_fails_behind_the_open_route_begins_no_way_back(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    bench.world.faults["held.release"] = [Unavailable("CW3047", "no answer yet")] * 4
+    with pytest.raises(Unavailable, match="CW3047"):
+        go(bench, life.CUT)
+    assert (history(bench).state, bench.world.cutover.route[0]) == (life.CUTTING_OVER, "tobe")
+    assert bench.world.cutover.held
+    go(bench, life.CUT)
     check(bench)
 
 

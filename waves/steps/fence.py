@@ -1,13 +1,15 @@
 """fence: the legacy side refuses writes. From here until the route opens, payments wait.
 
 Order is the rule: the route first (clients are told to come back), the legacy outbox empty (its relay writes too), then
-the triggers, the locks that let writers in flight end, and the marker; at last the proof by refused writes.
+the triggers, the locks that let writers in flight end, and the marker; at last the proof by refused writes. The way back
+opens the legacy side again, and releases to it what was held in the dark.
 """
 
 from __future__ import annotations
 
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
+from waves.steps.open import released
 
 
 class LegacyFence(Step):
@@ -84,3 +86,4 @@ class LegacyFence(Step):
                 f"route to the legacy side, epoch {epoch}",
             )
         ]
+        yield [released(ctx, "rollback/held", epoch)]

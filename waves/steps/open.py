@@ -13,8 +13,7 @@ class Open(Step):
     kind = "open"
 
     def start(self, ctx: StepContext) -> Flow:
-        wave = ctx.plan.wave
-        epoch = int((ctx.outcome("fence/read") or {"epoch": 0})["epoch"]) + 2
+        wave, epoch = ctx.plan.wave, _epoch(ctx)
         yield [
             Effect(
                 ctx.effect_id("route"),
@@ -25,12 +24,15 @@ class Open(Step):
         ]
 
     def complete(self, ctx: StepContext) -> Flow:
-        yield [
-            Effect(
-                ctx.effect_id("held"),
-                "held.release",
-                {"wave": ctx.plan.wave},
-                "release what was held, in order per account",
-            )
-        ]
+        yield [released(ctx, "held", _epoch(ctx))]
         yield from forget(ctx, "verifier")
+
+
+def released(ctx: StepContext, part: str, epoch: int) -> Effect:
+    """What was held in the dark goes to the side that has opened with `epoch`: after the route, so that nobody waits for it."""
+    args = {"wave": ctx.plan.wave, "epoch": epoch}
+    return Effect(ctx.effect_id(part), "held.release", args, "release what was held, in order per account")
+
+
+def _epoch(ctx: StepContext) -> int:
+    return int((ctx.outcome("fence/read") or {"epoch": 0})["epoch"]) + 2
