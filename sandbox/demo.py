@@ -20,7 +20,7 @@ from cutwater.state.store import open_store
 from sandbox import demo_cutover, servers
 from sandbox import demo_verdict as verdict
 from sandbox.estate import commands as estate
-from sandbox.estate import truth
+from sandbox.estate import consumed, truth
 from sandbox.memory import Sampler
 
 WAVE = "W01"
@@ -253,7 +253,10 @@ def _truth(demo: Demo) -> None:
         estate.traffic(demo.project, stop=True)
         _outlive_grace(demo)
         body = reconcile(demo, "final")
-        demo.facts["both_sides"] = [*verdict.both_sides(demo.project, body), verdict.held_row(demo.project, WAVE)]
+        notified = consumed.settled(demo.project)
+        demo.facts["cutover"]["notified"] = notified
+        channels = [verdict.held_row(demo.project, WAVE), verdict.consumers_row(notified)]
+        demo.facts["both_sides"] = [*verdict.both_sides(demo.project, body), *channels]
         wrong = [row["asset"] for row in demo.facts["both_sides"] if not row["agrees"]]
         ch.line = f"{body['verdict']}: ground truth {'agrees with every asset' if not wrong else 'DISAGREES: ' + ', '.join(wrong)}"
 

@@ -144,6 +144,15 @@ def held_row(project: Project, wave: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def consumers_row(found: Mapping[str, int]) -> dict[str, Any]:
+    """The notification service: messages that stand in the topics against those that either of its sides told, each once."""
+    once = found["legacy"] + found["tobe"] - found["twice"]
+    agrees = not (found["missing"] or found["twice"] or found["unknown"]) and min(found["legacy"], found["tobe"]) > 0
+    return {
+        "asset": "notified once", "unit": "messages", "truth": found["messages"], "source": once, "lake": None, "agrees": agrees,
+    }  # fmt: skip
+
+
 def _messages(kinds: Mapping[str, int]) -> int:
     return int(kinds["files"]) if "files" in kinds else sum(kinds.values())
 

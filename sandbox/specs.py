@@ -43,8 +43,9 @@ def specs() -> list[ServerSpec]:
     from sandbox.gateway import Gateway
     from sandbox.kafka import Kafka
     from sandbox.legacy import LegacyApi
+    from sandbox.notify import Notify
     from sandbox.postgres import Postgres
     from sandbox.registry import Registry
     from sandbox.tobe import TobeApi, tobe_postgres
 
-    return [Postgres(), Kafka(), Registry(), Aws(), LegacyApi(), tobe_postgres(), TobeApi(), Gateway()]
+    return [Postgres(), Kafka(), Registry(), Aws(), LegacyApi(), tobe_postgres(), TobeApi(), Gateway(), Notify()]

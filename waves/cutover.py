@@ -36,6 +36,7 @@ def cutover_steps(
         "topics": list(section.consumers.topics) if section.consumers else [],
         "from_group": section.consumers.from_group if section.consumers else "",
         "to_group": section.consumers.to_group if section.consumers else "",
+        "consumer_grace": section.consumers.grace_seconds if section.consumers else 0,
     }
     chain: list[tuple[str, str, str, dict[str, Any], bool]] = [
         ("reverse", "reverse", "Prove the way back: a marker from the store to the legacy side", reverse, True),

@@ -111,11 +111,13 @@ class Window(_Model):
 
 
 class Consumers(_Model):
-    """Topics whose legacy consumer group hands over to the new side's."""
+    """Topics whose legacy consumer group hands over to the new side's. grace_seconds: how long the hand-over waits for
+    readers to leave: they see the dark route a moment later, and one that was killed stays until its session ends."""
 
     topics: Annotated[tuple[str, ...], Field(min_length=1)]
     from_group: str
     to_group: str
+    grace_seconds: Annotated[int, Field(ge=0, le=60)] = 8
 
 
 class KeyCopy(_Model):

@@ -10,6 +10,7 @@ new group back over what it has read since, and a new group that was ahead from 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,7 +37,8 @@ class _Partition:
 
 class KafkaHandover:
     """Implements waves.ports.Action. args: topics (list), from_group, to_group; back (True: give back what was handed
-    over before; where the hand-over had not come about, the legacy group still stands, and nothing is written).
+    over before; where the hand-over had not come about, the legacy group still stands, and nothing is written);
+    grace_seconds (how long readers that are on their way out of a group are waited for; none where absent).
 
     Outcome: offsets {topic: {partition: offset}} of the group that reads on, behind (messages that it has yet to read),
     handed (False where nothing was left to do), marker (the third group's name).
@@ -52,14 +54,14 @@ class KafkaHandover:
         spans = self._spans(admin, args)
         if (kept := self._never_left(admin, args, spans)) is not None:
             return _outcome(args, kept, spans, False)
-        self._no_members(admin, str(args["from_group"]))
+        self._no_members(admin, args, "from_group")
         offsets, wrong = self._committed(admin, args, spans)
         if wrong:
             self._cannot(args, "; ".join(wrong))
         if self._done(admin, args, offsets, fence):
             return _outcome(args, offsets, spans, False)
         self._no_open_transaction(spans)
-        self._no_members(admin, str(args["to_group"]))
+        self._no_members(admin, args, "to_group")
         self._not_ahead(admin, args, offsets)
         self._write(admin, _marker(args), offsets, f"token={fence.token}")
         self._write(admin, str(args["to_group"]), offsets, f"cutwater {fence.wave}")
@@ -153,24 +155,30 @@ class KafkaHandover:
                 next="end the producer, or wait for its transaction.timeout.ms",
             )
 
-    def _no_members(self, admin: AdminClient, group: str) -> None:
+    def _no_members(self, admin: AdminClient, args: Mapping[str, Any], which: str) -> None:
+        """Readers see the dark route a moment after it fell, and a killed one stays until its session ends."""
+        group, until = str(args[which]), time.monotonic() + float(args.get("grace_seconds", 0))
+        while found := self._members(admin, group):
+            if time.monotonic() >= until:
+                raise Refused(
+                    "CW3312",
+                    f"consumer group {group} has {len(found)} members",
+                    cause=", ".join(found[:3]),
+                    state="no offset was handed over",
+                    next="stop these consumers, then cutwater wave resume",
+                )
+            time.sleep(0.1)
+
+    def _members(self, admin: AdminClient, group: str) -> list[str]:
         from confluent_kafka import KafkaError, KafkaException
 
         try:
             found = admin.describe_consumer_groups([group], request_timeout=TIMEOUT)[group].result()
         except KafkaException as error:
             if error.args and error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return
+                return []
             raise self._away(str(error)) from error
-        if found.members:
-            names = ", ".join(sorted(f"{item.client_id} at {item.host}" for item in found.members)[:3])
-            raise Refused(
-                "CW3312",
-                f"consumer group {group} has {len(found.members)} members",
-                cause=f"{names}; the group is {found.state.name}",
-                state="no offset was handed over",
-                next="stop these consumers, then cutwater wave resume",
-            )
+        return sorted(f"{item.client_id} at {item.host} (the group is {found.state.name})" for item in found.members)
 
     def _committed(
         self, admin: AdminClient, args: Mapping[str, Any], spans: Mapping[Place, _Partition]

@@ -62,7 +62,8 @@ def test_see_and_undo_are_the_steps_own_effects(ready: Facts) -> None:
         assert card.undos == (() if spec.kind == "open" else back)
         assert card.undo or card.undos
     assert "refuse writes to 3 legacy tables" in found["S03"].sees
-    assert found["S03"].undos[-2:] == ("let the legacy side write again", "route to the legacy side")
+    assert found["S03"].undos[-3:-1] == ("let the legacy side write again", "route to the legacy side")
+    assert "release what was held" in found["S03"].undos[-1]
     assert not any("epoch" in text for card in found.values() for text in card.sees if "route to" in text)
 
 
@@ -161,7 +162,7 @@ def test_the_undo_of_what_was_executed_is_the_way_back_too() -> None:
     cut = Tour().ready().go(life.CUT)
     undo = {item.step: item.undo for item in compile_runbook(cut.facts()).undo}
     assert undo["open"] == "nothing of its own to undo"
-    assert undo["fence"].endswith("route to the legacy side")
+    assert "route to the legacy side; release what was held" in undo["fence"]
     done = {item.step: item.undo for item in compile_runbook(cut.go(life.COMPLETE).facts()).undo}
     assert done["retire"].startswith("none: rollback is refused")
 

@@ -23,7 +23,7 @@ from sandbox import servers
 from sandbox.kafka import metadata
 
 pytestmark = pytest.mark.real
-NAMES = ["postgres", "kafka", "registry", "aws", "api", "tobe-postgres", "tobe-api", "gateway"]
+NAMES = ["postgres", "kafka", "registry", "aws", "api", "tobe-postgres", "tobe-api", "gateway", "notify"]
 
 
 def cutwater(project: Project, *words: str) -> subprocess.CompletedProcess[str]:

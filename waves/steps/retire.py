@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
-from waves.steps.reverse import drained
+from waves.steps.reverse import drained, forget_handover
 
 
 class Retire(Step):
@@ -37,4 +37,5 @@ class Retire(Step):
                 {"name": params["publication"]},
                 f"drop publication {params['publication']}",
             ),
+            *forget_handover(ctx, "handover"),
         ]

@@ -51,10 +51,8 @@ class Reverse(Step):
             )
             for side in SIDES
         ]
-        switch = next(step.params for step in ctx.plan.steps if step.kind == "switch")
-        if switch.get("topics"):
-            args = {name: switch[name] for name in ("topics", "from_group", "to_group")}
-            yield [Effect(ctx.effect_id("remove", "handover"), "kafka.handover.drop", args, "forget the hand-over")]
+        if forget := forget_handover(ctx, "remove/handover"):
+            yield forget
 
     def services(self, ctx: StepContext) -> tuple[str, ...]:
         return ("reverse",)
@@ -62,6 +60,15 @@ class Reverse(Step):
 
 def _read(ctx: StepContext, *parts: str) -> Effect:
     return Effect(ctx.effect_id(*parts), "route.read", {"wave": ctx.plan.wave}, "read the route and its epoch")
+
+
+def forget_handover(ctx: StepContext, part: str) -> list[Effect]:
+    """The mark of the hand-over on the broker is of no use once there is no way back; [] where nothing is handed over."""
+    switch = next(step.params for step in ctx.plan.steps if step.kind == "switch")
+    if not switch.get("topics"):
+        return []
+    args = {name: switch[name] for name in ("topics", "from_group", "to_group")}
+    return [Effect(ctx.effect_id(part), "kafka.handover.drop", args, "forget the hand-over")]
 
 
 def drained(ctx: StepContext, part: str, marked: Outcome) -> Effect:

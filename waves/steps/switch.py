@@ -15,7 +15,8 @@ from waves.steps.reverse import drained
 
 
 class Switch(Step):
-    """params: margin (of the sequences), topics, from_group, to_group (Kafka consumers; no topics, no hand-over)."""
+    """params: margin (of the sequences), topics, from_group, to_group, consumer_grace (Kafka consumers; no topics, no
+    hand-over)."""
 
     kind = "switch"
 
@@ -108,6 +109,7 @@ class Switch(Step):
                 "from_group": params[giver],
                 "to_group": params[taker],
                 "epoch": epoch,
+                "grace_seconds": params.get("consumer_grace", 0),
                 **({"back": True} if back else {}),
             }
             yield Effect(
