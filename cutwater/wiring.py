@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
     from adapters.duckdb.compare_side import LakeSide
+    from adapters.duckdb.probe import LakeProbes
     from adapters.iceberg.feed_lanes import SharedTap
     from adapters.postgres.compare_side import PostgresSide
     from adapters.postgres.reverse_sync import ReverseSync
@@ -67,6 +68,13 @@ class WaveParts:
         parser = StreamParser(AvroParser(Registry(self.project.endpoints().registry_url)))
         store = FeedStore(catalog(self.project), f"wave-{self.plan.wave.lower()}", parser.parse)
         return SharedTap(FeedTap([feed_source(self.project, name) for name in self.feeds], store))
+
+    @cached_property
+    def probes(self) -> LakeProbes:
+        from adapters.duckdb.lake import LakeReader
+        from adapters.duckdb.probe import LakeProbes
+
+        return LakeProbes(LakeReader(self.catalog, threads=1))
 
     @property
     def cuts_over(self) -> bool:
@@ -171,9 +179,31 @@ def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[st
         "kafka.handover": KafkaHandover(ends.kafka_bootstrap),
         "kafka.handover.drop": KafkaHandoverDrop(ends.kafka_bootstrap),
         "smoke.run": SmokeRun(ends.gateway_url, project.files_dir / "smoke"),
+        **_probe_actions(project, shared),
         "reconcile.back": BackCheck(ends.store_dsn, ends.postgres_dsn),
         "reverse.mark": MarkOutbox(ends.store_dsn, plan.wave, outbox),
         "reverse.drained": ReverseDrained(ends.store_dsn, ends.postgres_dsn, plan.wave, outbox),
+    }
+
+
+def _probe_actions(project: Project, shared: WaveParts) -> dict[str, Action]:
+    """What the step `probe` names: messages into topics and folders, and their trace in the lake."""
+    from adapters.files.probe import FileProbe
+    from adapters.iceberg.faults import LakeAction
+    from adapters.kafka.probe import TopicProbe
+    from adapters.probe.actions import ProbeMark, ProbeSeen, ProbeSend, Sender
+
+    ends = project.endpoints()
+    files = FileProbe({"drop": ends.drop_dir, "swift": ends.swift_dir})
+    senders: dict[str, Sender] = {
+        "kafka": TopicProbe(ends.kafka_bootstrap, ends.registry_url),
+        "drop": files,
+        "swift": files,
+    }
+    return {
+        "probe.mark": ProbeMark(),
+        "probe.send": ProbeSend(project.files_dir / "smoke", senders),
+        "probe.seen": LakeAction("probe.seen", ProbeSeen(lambda: shared.probes)),
     }
 
 

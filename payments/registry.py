@@ -7,7 +7,8 @@ from payments.iso20022 import parse_xml
 from payments.model import Finding, Parsed
 
 MAX_BYTES = 64 * 1024 * 1024  # a bulk pain.001 of 50,000 transactions is about 50 MB; a tree of it fits in memory
-CONTROL_FORMATS = frozenset({"FIN.ACK", "FIN.NAK", "FIN.TRAINING", "FIN.SERVICE"})  # nothing to book in them
+SYNTHETIC = "SYNTHETIC"  # marked as such in its envelope, whatever it looks like
+CONTROL_FORMATS = frozenset({"FIN.ACK", "FIN.NAK", "FIN.TRAINING", "FIN.SERVICE", SYNTHETIC})  # nothing to book in them
 _BOMS = (b"\xff\xfe", b"\xfe\xff")
 _LEADING = b" \t\r\n\x00\x01$"
 

@@ -38,6 +38,10 @@ _KINDS = {
         "engine", "The marker has come back by the reverse sync: there is a way back without loss.", 7,
         "The reverse sync is stopped; the change stream goes on.",
     ),
+    "probe": _Words(
+        "operations", "Each channel: the marked message stands in the lake, judged as marked, booked nowhere.", 5,
+        "The marked messages stay: no production count has them.",
+    ),
     "baseline": _Words(
         "reconciliation", "PASS over everything, while payments flow. Anything else is a no, before anything is dark.", 3,
         "The verifier's slot and publication are gone from the legacy side.",

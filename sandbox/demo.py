@@ -20,7 +20,7 @@ from cutwater.state.store import open_store
 from sandbox import demo_cutover, servers
 from sandbox import demo_verdict as verdict
 from sandbox.estate import commands as estate
-from sandbox.estate import consumed, truth
+from sandbox.estate import consumed, probes, truth
 from sandbox.memory import Sampler
 
 WAVE = "W01"
@@ -251,6 +251,7 @@ def _runbook(demo: Demo) -> None:
 def _truth(demo: Demo) -> None:
     with demo.chapter("Ground truth", "traffic ends; what was emitted is held against what both sides hold") as ch:
         estate.traffic(demo.project, stop=True)
+        demo.facts["cutover"]["probes"] = probes.tell(demo.project, WAVE)
         _outlive_grace(demo)
         body = reconcile(demo, "final")
         notified = consumed.settled(demo.project)

@@ -8,6 +8,8 @@ from typing import Any
 from waves.plan import StepSpec
 from waves.wave_file import CutoverSection
 
+_Link = tuple[str, str, str, dict[str, Any], bool]  # id, kind, title, params, reversible
+
 
 def cutover_steps(
     section: CutoverSection, mappings: Sequence[Mapping[str, Any]], feeds: Sequence[str], names: Mapping[str, str]
@@ -38,8 +40,9 @@ def cutover_steps(
         "to_group": section.consumers.to_group if section.consumers else "",
         "consumer_grace": section.consumers.grace_seconds if section.consumers else 0,
     }
-    chain: list[tuple[str, str, str, dict[str, Any], bool]] = [
+    chain: list[_Link] = [
         ("reverse", "reverse", "Prove the way back: a marker from the store to the legacy side", reverse, True),
+        *_probe(section),
         ("baseline", "baseline", "Compare everything while payments flow", check, True),
         ("fence", "fence", f"Route dark, fence {len(tables)} legacy tables, prove it", fence, True),
         ("drain", "drain", "Drain every channel up to the fence", {"feeds": list(feeds)}, True),
@@ -55,3 +58,11 @@ def cutover_steps(
         steps.append(StepSpec(step_id, kind, title, (before,), who, params, reversible))
         before = step_id
     return steps
+
+
+def _probe(section: CutoverSection) -> list[_Link]:
+    """Before the baseline: what it sends is compared there like everything else."""
+    if not section.probe:
+        return []
+    params = {"channels": list(section.probe), "patience_seconds": section.probe_seconds}
+    return [("probe", "probe", "A marked message through every channel that does not pass the route", params, True)]

@@ -166,13 +166,16 @@ class ComparePair(_Model):
 
 class CutoverSection(_Model):
     """How the wave is cut over. grace_seconds: for writers in flight at the fence. outbox: schema, table and the column
-    that is null while a row is unpublished. smoke: channels of the smoke test. sequence_margin: added above both sides'
+    that is null while a row is unpublished. smoke: channels of the smoke test in the dark. probe: channels that do not pass
+    the route, tried before the dark; probe_seconds: how long one may take to reach the lake. sequence_margin: added above both sides'
     maximum. store_tables: what the way back fences on the new side. keys: what the store has to know of the legacy side."""
 
     grace_seconds: Annotated[int, Field(ge=0, le=300)] = 2
     outbox: tuple[str, str, str] | None = None
     consumers: Consumers | None = None
     smoke: tuple[str, ...] = ("api",)
+    probe: tuple[Name, ...] = ()
+    probe_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     sequence_margin: Annotated[int, Field(ge=0)] = 10_000
     store_tables: tuple[tuple[str, str], ...] = ()
     keys: tuple[KeyCopy, ...] = ()

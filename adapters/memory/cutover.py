@@ -33,6 +33,7 @@ class CutoverWorld:
     waiting: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)  # the ledger of what arrived in the dark and cannot be refused
     released: list[str] = field(default_factory=list)
+    probes: list[str] = field(default_factory=list)  # marked messages, each once
     paid: int = 0
     refusals: int = 0
 
@@ -145,6 +146,16 @@ def _release(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
     return {"released": count, "returned": 0}
 
 
+def _probe(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    world.probes.append(f"{args['mark']}-{args['channel']}")
+    return {"stream": f"test:{args['channel']}", "name": world.probes[-1]}
+
+
+def _sent(world: CutoverWorld, args: dict[str, Any]) -> Outcome | None:
+    name = f"{args['mark']}-{args['channel']}"
+    return {"stream": f"test:{args['channel']}", "name": name} if name in world.probes else None
+
+
 def _back(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
     missing = sorted(set(world.store) - set(world.legacy))
     if missing:
@@ -171,6 +182,9 @@ DO: dict[str, Deed] = {
     "sequences.raise": lambda w, a: {"to": a["to"]},
     "kafka.handover": _handover,
     "smoke.run": lambda w, a: {"channel": a["channel"]},
+    "probe.mark": lambda w, a: {"mark": f"{a['wave']}-{len(w.probes)}", "at": "2026-11-23T12:00:00Z"},
+    "probe.send": _probe,
+    "probe.seen": lambda w, a: {"seen": sorted(a["places"])},
     "reverse.mark": _mark,
     "reverse.drained": _drained,
     "held.release": _release,
@@ -178,6 +192,7 @@ DO: dict[str, Deed] = {
 Look = Callable[[CutoverWorld, dict[str, Any]], Outcome | None]
 SEEN: dict[str, Look] = {
     "route.set": lambda w, a: {"side": a["side"], "epoch": a["epoch"]} if w.route == [a["side"], a["epoch"]] else None,
+    "probe.send": _sent,
     "fence.raise": lambda w, a: _raised(a) if w.fences[a["side"]] == [a["epoch"], True] else None,
     "fence.lift": lambda w, a: {"epoch": a["epoch"]} if w.fences[a["side"]] == [a["epoch"], False] else None,
     "fence.drop": lambda w, a: {"side": a["side"]} if w.fences[a["side"]] is None else None,

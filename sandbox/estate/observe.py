@@ -56,15 +56,16 @@ def _drop(endpoints: Endpoints) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for feed in ("pain001", "bacs"):
         files = [item for item in sorted((Path(endpoints.drop_dir) / feed).glob("*")) if item.suffix != ".part"]
-        lines = 0
-        for path in files:
-            content = path.read_bytes()
-            if feed == "pain001":
-                lines += content.count(b"<CdtTrfTxInf>")
-            else:
-                lines += sum(1 for line in content.splitlines() if len(line) >= 100 and line[15:17] == b"99")
-        found[f"file:{feed}"] = {"files": len(files), "payments": lines}
+        found[f"file:{feed}"] = {"files": len(files), "payments": sum(lines_of(feed, path) for path in files)}
     return found
+
+
+def lines_of(feed: str, path: Path) -> int:
+    """Payments in one file of the drop."""
+    content = path.read_bytes()
+    if feed == "pain001":
+        return content.count(b"<CdtTrfTxInf>")
+    return sum(1 for line in content.splitlines() if len(line) >= 100 and line[15:17] == b"99")
 
 
 def _archive(endpoints: Endpoints) -> dict[str, dict[str, int]]:
@@ -72,16 +73,19 @@ def _archive(endpoints: Endpoints) -> dict[str, dict[str, int]]:
     for path in Path(endpoints.swift_dir).glob("*/*/*"):
         if path.suffix == ".part":
             continue
-        head = path.read_bytes()[:900]
-        if path.suffix == ".ack":
-            kind = "NAK" if b"{451:1}" in head else "ACK"
-        elif path.suffix == ".fin":
-            kind = next((name for mark, name in _KINDS if mark in head), "?")
-        else:
-            kind = next((name for name in _DOCUMENTS if f"<MsgDefIdr>{name}".encode() in head), "?")
         protocol = "mx" if path.suffix == ".xml" else "fin"
-        found.setdefault(f"swift:{protocol}-{path.parts[-3]}", Counter())[kind] += 1
+        found.setdefault(f"swift:{protocol}-{path.parts[-3]}", Counter())[kind_of(path)] += 1
     return {feed: dict(sorted(kinds.items())) for feed, kinds in sorted(found.items())}
+
+
+def kind_of(path: Path) -> str:
+    """The type of a message of the archive: MT103, ACK, pacs.008 ..."""
+    head = path.read_bytes()[:900]
+    if path.suffix == ".ack":
+        return "NAK" if b"{451:1}" in head else "ACK"
+    if path.suffix == ".fin":
+        return next((name for mark, name in _KINDS if mark in head), "?")
+    return next((name for name in _DOCUMENTS if f"<MsgDefIdr>{name}".encode() in head), "?")
 
 
 def differences(project: Project) -> list[str]:

@@ -25,7 +25,8 @@ cutover:
   grace_seconds: 1
   outbox: [payhub, outbox, published_at]
   consumers: {topics: [payhub.payment.status.v1], from_group: ledger, to_group: ledger-tobe}
-  smoke: [api, kafka]
+  probe: [kafka]
+  smoke: [api]
 """
 LEDGER = {
     "by_currency": {

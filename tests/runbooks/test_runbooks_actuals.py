@@ -77,8 +77,8 @@ def test_dark_windows_stand_beside_their_plan(review: Review) -> None:
     assert [item.side for item in review.dark] == ["tobe", "legacy", "tobe"]
     first, back, second = review.dark
     cutover = review.parts[1]
-    light = sum(row.planned_ms or 0 for row in cutover.steps[:2])
-    assert first.planned_ms == (cutover.planned_ms or 0) - light, "reverse and baseline are not dark"
+    light = sum(row.planned_ms or 0 for row in cutover.steps[:3])
+    assert first.planned_ms == (cutover.planned_ms or 0) - light, "reverse, probe and baseline are not dark"
     assert back.planned_ms == review.parts[2].planned_ms
     assert second.actual_ms is not None
     assert second.planned_ms is not None
@@ -95,7 +95,7 @@ def test_who_said_yes_and_who_decided(review: Review, facts: Facts) -> None:
     assert "does not count" in {item.note for item in maker.said if item.who == "one"}
     approval = next(row for row in review.parts[0].steps if row.title.startswith("Approve"))
     assert approval.who.startswith("one (migration-lead)")
-    opened = next(row for row in review.parts[1].steps if row.id == "S08")
+    opened = next(row for row in review.parts[1].steps if row.id == "S09")
     assert opened.who.startswith("runner ")
     assert opened.watched == "night manager"
 

@@ -46,7 +46,7 @@ def test_every_step_of_the_cutover_is_a_card_in_its_order(ready: Facts) -> None:
     steps = [card for card in book.cards if card.id.startswith("S")]
     assert len(steps) == len(CUTOVER_KINDS)
     assert [card.title for card in steps] == [spec.title for spec in ready.plan.steps if spec.kind in CUTOVER_KINDS]
-    assert [card.id for card in book.last] == ["S09"]
+    assert [card.id for card in book.last] == ["S10"]
     assert book.last[0].irreversible
     assert book.cards[0].id == "C01"
     assert book.cards[-1].id == "C19"
@@ -61,18 +61,18 @@ def test_see_and_undo_are_the_steps_own_effects(ready: Facts) -> None:
         assert card.sees == forward
         assert card.undos == (() if spec.kind == "open" else back)
         assert card.undo or card.undos
-    assert "refuse writes to 3 legacy tables" in found["S03"].sees
-    assert found["S03"].undos[-3:-1] == ("let the legacy side write again", "route to the legacy side")
-    assert "release what was held" in found["S03"].undos[-1]
+    assert "refuse writes to 3 legacy tables" in found["S04"].sees
+    assert found["S04"].undos[-3:-1] == ("let the legacy side write again", "route to the legacy side")
+    assert "release what was held" in found["S04"].undos[-1]
     assert not any("epoch" in text for card in found.values() for text in card.sees if "route to" in text)
 
 
 def test_before_the_route_opens_it_goes_back_by_itself_and_afterwards_not(ready: Facts) -> None:
     found = cards(compile_runbook(ready))
-    for name in ("S01", "S02", "S03", "S04", "S05", "S06", "S07"):
+    for name in ("S01", "S02", "S03", "S04", "S05", "S06", "S07", "S08"):
         assert "goes back by itself" in found[name].if_not
-    assert "nothing goes back by itself" in found["S08"].if_not
-    assert found["S09"].undo.startswith("None")
+    assert "nothing goes back by itself" in found["S09"].if_not
+    assert found["S10"].undo.startswith("None")
 
 
 def test_the_rollback_is_the_steps_way_back_the_last_first(ready: Facts) -> None:
@@ -106,22 +106,22 @@ def test_every_command_on_a_card_exists(ready: Facts) -> None:
 
 def test_an_unmeasured_step_is_an_estimate_and_says_so(ready: Facts) -> None:
     book = compile_runbook(ready)
-    assert cards(book)["S05"].took.text == "~1.0 s, estimate"
+    assert cards(book)["S06"].took.text == "~1.0 s, estimate"
     assert criterion(book, "steps measured") == (
         "unknown",
-        "0 of 12 steps measured or with a time box; estimates: S01, S02, S03, S04, S05, S06, S07, S08, B01, B02, B03, B04",
+        "0 of 13 steps measured or with a time box; estimates: S01, S02, S03, S04, S05, S06, S07, S08, S09, B01, B02, B03, B04",
     )
-    by_hand = compile_runbook(replace(ready, settings=boxed(S05=2)))
-    assert cards(by_hand)["S05"].took.text == "box 2 min"
+    by_hand = compile_runbook(replace(ready, settings=boxed(S06=2)))
+    assert cards(by_hand)["S06"].took.text == "box 2 min"
     other = replace(ready, elsewhere={"step:final": [timedelta(seconds=3), timedelta(seconds=4)]})
-    assert cards(compile_runbook(other))["S05"].took.text == "~4.0 s, estimate"
+    assert cards(compile_runbook(other))["S06"].took.text == "~4.0 s, estimate"
 
 
 def test_after_a_round_its_lengths_are_the_next_plan(after: Facts) -> None:
     book = compile_runbook(after)
     found = cards(book)
-    assert {card.took.basis for card in found.values() if card.id[0] in "SB" and card.id != "S09"} == {"measured"}
-    assert found["S09"].took.basis == "estimate"
+    assert {card.took.basis for card in found.values() if card.id[0] in "SB" and card.id != "S10"} == {"measured"}
+    assert found["S10"].took.basis == "estimate"
     assert criterion(book, "steps measured")[0] == "pass"
     assert criterion(book, "rollback rehearsed within 7 days")[0] == "pass"
     stale = compile_runbook(replace(after, rendered_at=after.rendered_at + timedelta(days=8)))
@@ -147,9 +147,9 @@ def test_other_sections_name_the_cards_of_this_plan(ready: Facts) -> None:
     book = compile_runbook(ready)
     known = set(cards(book))
     assert {book.marks.dark, book.marks.ruling, book.marks.final, book.marks.released, *book.marks.decisions} <= known
-    assert "from S03 on" in next(item.text for item in book.messages if item.after == "C01")
+    assert "from S04 on" in next(item.text for item in book.messages if item.after == "C01")
     assert any("C18 is not ruled" in line for line in book.triggers)
-    assert "S05 signs" in compile_runbook(replace(ready, evidence={"verdict": "PASS"})).sign_off.sentence
+    assert "S06 signs" in compile_runbook(replace(ready, evidence={"verdict": "PASS"})).sign_off.sentence
 
 
 def test_an_approval_of_the_maker_does_not_count(ready: Facts) -> None:

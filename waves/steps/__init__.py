@@ -14,6 +14,7 @@ from waves.steps.final import Final
 from waves.steps.gate import Gate
 from waves.steps.open import Open
 from waves.steps.prepare import Prepare
+from waves.steps.probe import Probe
 from waves.steps.retire import Retire
 from waves.steps.reverse import Reverse
 from waves.steps.smoke import Smoke
@@ -21,7 +22,17 @@ from waves.steps.stream import Stream
 from waves.steps.switch import Switch
 
 _BEFORE: tuple[Step, ...] = (Prepare(), Backfill(), Stream(), Feeds(), DualRun(), Gate(), Approval())
-_CUTOVER: tuple[Step, ...] = (Reverse(), Baseline(), LegacyFence(), Drain(), Final(), Switch(), Smoke(), Open())
+_CUTOVER: tuple[Step, ...] = (
+    Reverse(),
+    Probe(),
+    Baseline(),
+    LegacyFence(),
+    Drain(),
+    Final(),
+    Switch(),
+    Smoke(),
+    Open(),
+)
 
 STEPS: dict[str, Step] = {step.kind: step for step in (*_BEFORE, *_CUTOVER, Retire())}
 BEFORE_KINDS = tuple(step.kind for step in _BEFORE)  # up to READY
