@@ -149,6 +149,7 @@ def actions(project: Project, plan: Plan) -> dict[str, Action]:
 def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[str, Action]:
     """What the steps from the reverse sync to the open route name."""
     from adapters.aws.route import Route, RouteRead, RouteSet
+    from adapters.files.route import FilesRoute
     from adapters.http_api.smoke import SmokeRun
     from adapters.iceberg.faults import LakeAction
     from adapters.iceberg.feed_lanes import FeedsDrained
@@ -167,6 +168,7 @@ def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[st
     return {
         "route.read": RouteRead(route),
         "route.set": RouteSet(route),
+        "files.route": FilesRoute(ends.drop_dir),
         "outbox.empty": OutboxEmpty(ends.postgres_dsn),
         "fence.raise": RaiseFence(sides),
         "fence.prove": ProveFence(sides),

@@ -27,7 +27,8 @@ def cutover_steps(
         "publication": f"{names['publication']}_check" if tables else "",
         "tables": tables,
     }
-    fence = {"tables": tables, "grace_seconds": grace, "outbox": list(section.outbox or ())}
+    files = [item.model_dump(mode="json") for item in section.files]
+    fence = {"tables": tables, "grace_seconds": grace, "outbox": list(section.outbox or ()), "files": files}
     switch = {
         "margin": section.sequence_margin,
         "keys": keys,
@@ -35,6 +36,7 @@ def cutover_steps(
         "compare": [item.model_dump(mode="json") for item in section.compare_back],
         "store_tables": [list(item) for item in section.store_tables],
         "grace_seconds": grace,
+        "files": files,
         "topics": list(section.consumers.topics) if section.consumers else [],
         "from_group": section.consumers.from_group if section.consumers else "",
         "to_group": section.consumers.to_group if section.consumers else "",
@@ -49,7 +51,7 @@ def cutover_steps(
         ("final", "final", "Reconcile at the fence point", {}, True),
         ("switch", "switch", "Hand keys, sequences and consumers over to the store", switch, True),
         ("smoke", "smoke", "A marked payment through every channel", {"channels": list(section.smoke)}, True),
-        ("open", "open", "Open the route to the new side", {}, True),
+        ("open", "open", "Open the route to the new side", {"files": files}, True),
         ("retire", "retire", "Remove the slot and the publication from the legacy side", dict(names), False),
     ]
     steps, before = [], "approval"

@@ -37,6 +37,7 @@ def make_plan(document: WaveDocument, snapshot: Snapshot) -> Plan:
     feeds = [item for item in assets if item.kind in FEED_KINDS]
     _check_overrides(document, assets, findings)
     _check_writes(document, tables, feeds, assets, findings)
+    _check_files(document, feeds, findings)
     mappings = [table_mapping(item, spec.mappings.get(item.id), findings) for item in tables]
     findings.raise_any()
     ordered, reasons = parents_first(tables)
@@ -128,6 +129,16 @@ def _check_writes(
             f"`{mode}` needs a table or an operation, and the wave has only feeds",
             "choose feeds",
         )
+
+
+def _check_files(document: WaveDocument, feeds: Sequence[Asset], findings: Findings) -> None:
+    """Files are routed of feeds that the wave moves."""
+    known = {item.id for item in feeds if item.kind is AssetKind.FILE}
+    section = document.spec.cutover
+    for place, item in enumerate(section.files if section else ()):
+        if item.feed not in known:
+            close = difflib.get_close_matches(item.feed, known, 3, 0.5)
+            findings.unknown_asset(("cutover", "files", place), item.feed, close)
 
 
 def _asset_reasons(assets: Sequence[Asset], feeds: Sequence[Asset]) -> dict[str, str]:

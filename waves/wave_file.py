@@ -120,6 +120,21 @@ class Consumers(_Model):
     grace_seconds: Annotated[int, Field(ge=0, le=60)] = 8
 
 
+class FileRouteEntry(_Model):
+    """A feed whose senders deliver into `incoming` (below the drop), from where the file gateway follows the route's marker
+    (docs/guides/cutover.md)."""
+
+    feed: str
+    incoming: Annotated[str, Field(min_length=1)]
+
+    @field_validator("incoming")
+    @classmethod
+    def _below(cls, value: str) -> str:
+        if value.startswith("/") or ".." in value.split("/"):
+            raise ValueError(f"{value} is not below the drop")
+        return value
+
+
 class KeyCopy(_Model):
     """What the store has to know before it answers: rows of a legacy table, by target column. watermark: a source column of
     whole numbers that rises; constants: what every copied row has."""
@@ -167,12 +182,14 @@ class ComparePair(_Model):
 class CutoverSection(_Model):
     """How the wave is cut over. grace_seconds: for writers in flight at the fence. outbox: schema, table and the column
     that is null while a row is unpublished. smoke: channels of the smoke test in the dark. probe: channels that do not pass
-    the route, tried before the dark; probe_seconds: how long one may take to reach the lake. sequence_margin: added above both sides'
+    the route, tried before the dark; files: feeds whose files are held in the dark and then go to the side that opens;
+    probe_seconds: how long one may take to reach the lake. sequence_margin: added above both sides'
     maximum. store_tables: what the way back fences on the new side. keys: what the store has to know of the legacy side."""
 
     grace_seconds: Annotated[int, Field(ge=0, le=300)] = 2
     outbox: tuple[str, str, str] | None = None
     consumers: Consumers | None = None
+    files: tuple[FileRouteEntry, ...] = ()
     smoke: tuple[str, ...] = ("api",)
     probe: tuple[Name, ...] = ()
     probe_seconds: Annotated[int, Field(ge=1, le=3600)] = 60

@@ -33,6 +33,9 @@ class CutoverWorld:
     waiting: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)  # the ledger of what arrived in the dark and cannot be refused
     released: list[str] = field(default_factory=list)
+    file_route: list[Any] = field(default_factory=lambda: ["legacy", 0])
+    incoming: list[str] = field(default_factory=list)  # files that were delivered, in order of arrival
+    inboxes: dict[str, list[str]] = field(default_factory=lambda: {"legacy": [], "tobe": []})
     probes: list[str] = field(default_factory=list)  # marked messages, each once
     paid: int = 0
     refusals: int = 0
@@ -41,12 +44,30 @@ class CutoverWorld:
         return asdict(self)
 
     def pay(self) -> None:
-        """One more payment; then everything that waits is tried, in order."""
+        """One more payment, and one more file; then everything that waits is tried, in order."""
         self.paid += 1
+        self.incoming.append(f"f{self.paid}")
+        self.forward()
         cannot_wait = self.paid % 3 == 0 and self.route[0] == "dark"
         (self.held if cannot_wait else self.waiting).append(f"p{self.paid}")
         while self.waiting and self._accepted(self.waiting[0]):
             self.waiting.pop(0)
+
+    def forward(self) -> int:
+        """The file gateway: what has arrived goes to the side of its marker; how many files that was."""
+        side = self.file_route[0]
+        moved = self.incoming if side != "dark" else []
+        self.inboxes.get(side, []).extend(moved)
+        self.incoming = self.incoming[len(moved) :]
+        return len(moved)
+
+    def files_wrong(self) -> list[str]:
+        """Files that are lost or doubled, and inboxes out of order."""
+        seen = Counter([*self.inboxes["legacy"], *self.inboxes["tobe"], *self.incoming])
+        found = [name for name in (f"f{n}" for n in range(1, self.paid + 1)) if seen[name] != 1]
+        return found + [
+            side for side, box in self.inboxes.items() if box != sorted(box, key=lambda name: int(name[1:]))
+        ]
 
     def settle(self) -> None:
         """Tries once more what waits."""
@@ -85,6 +106,14 @@ def _set_route(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
         raise LeaseHeld("CW3199", f"the route is at epoch {epoch} already")
     world.route = [args["side"], args["epoch"]]
     return {"side": args["side"], "epoch": args["epoch"]}
+
+
+def _files_route(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    side, epoch = world.file_route
+    if args["epoch"] < epoch or (args["epoch"] == epoch and args["side"] != side):
+        raise LeaseHeld("CW3199", f"the files' route is at epoch {epoch} already")
+    world.file_route = [args["side"], args["epoch"]]
+    return {"side": args["side"], "held": world.forward()}
 
 
 def _raise_fence(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
@@ -167,6 +196,7 @@ Deed = Callable[[CutoverWorld, dict[str, Any]], Outcome]
 DO: dict[str, Deed] = {
     "route.read": lambda w, a: {"side": w.route[0], "epoch": w.route[1]},
     "route.set": _set_route,
+    "files.route": _files_route,
     "outbox.empty": lambda w, a: {},
     "fence.raise": _raise_fence,
     "fence.prove": _prove,
@@ -192,6 +222,7 @@ DO: dict[str, Deed] = {
 Look = Callable[[CutoverWorld, dict[str, Any]], Outcome | None]
 SEEN: dict[str, Look] = {
     "route.set": lambda w, a: {"side": a["side"], "epoch": a["epoch"]} if w.route == [a["side"], a["epoch"]] else None,
+    "files.route": lambda w, a: {"side": a["side"]} if w.file_route == [a["side"], a["epoch"]] else None,
     "probe.send": _sent,
     "fence.raise": lambda w, a: _raised(a) if w.fences[a["side"]] == [a["epoch"], True] else None,
     "fence.lift": lambda w, a: {"epoch": a["epoch"]} if w.fences[a["side"]] == [a["epoch"], False] else None,

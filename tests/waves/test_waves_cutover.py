@@ -22,6 +22,7 @@ cutover:
   grace_seconds: 1
   outbox: [payhub, outbox, published_at]
   consumers: {topics: [payhub.payment.status.v1], from_group: ledger, to_group: ledger-tobe}
+  files: [{feed: "file:pain001", incoming: incoming/pain001}]
   probe: [kafka, file]
   smoke: [api, status]
 """
@@ -82,6 +83,8 @@ def check(bench: Bench) -> None:
     assert world.wrong() == []
     assert world.waiting == []
     assert world.held == []
+    assert world.files_wrong() == []
+    assert world.file_route[0] == world.route[0]
     assert bench.store.journal.verify() == []
     assert bench.world.doubled() == []
 
@@ -140,6 +143,7 @@ IN_THE_DARK = [
     "probe.send",
     "probe.seen",
     "outbox.empty",
+    "files.route",
     "fence.raise",
     "fence.prove",
     "stream.drain",

@@ -83,6 +83,34 @@ def test_an_unknown_asset_is_named_with_its_place_and_the_nearest() -> None:
     assert "did you mean" in error.next
 
 
+CHANNELS = b"""\
+cutover:
+  files: [{feed: "file:pain001", incoming: incoming/pain001}]
+  consumers: {topics: [payhub.payment.status.v1], from_group: a, to_group: b, grace_seconds: 3}
+  probe: [kafka]
+"""
+
+
+def test_channels_of_a_cutover_stand_in_its_steps() -> None:
+    wave = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store")
+    plan = planned(wave + CHANNELS)
+    route = {"feed": "file:pain001", "incoming": "incoming/pain001"}
+    assert [plan.step(name).params["files"] for name in ("fence", "switch", "open")] == [[route]] * 3
+    assert plan.step("switch").params["consumer_grace"] == 3
+    assert plan.step("probe").params == {"channels": ["kafka"], "patience_seconds": 60}
+    assert plan.step("baseline").needs == ("probe",)
+    assert "probe" not in [step.id for step in planned(wave + b"cutover: {}\n").steps]
+
+
+def test_a_file_route_of_a_feed_that_the_wave_does_not_move_is_refused() -> None:
+    error = refused(WAVE.replace(b"readers", b"store") + CHANNELS.replace(b'"file:pain001"', b'"file:pain01"'))
+    assert error.code == "CW3004"
+    assert "file:pain001" in str(error)
+    for outside in (b"../x", b"/etc"):
+        with pytest.raises(BadInput, match="CW3003"):
+            parse_wave(WAVE + CHANNELS.replace(b"incoming/pain001", outside), Path("W01.yaml"))
+
+
 def test_a_table_without_identity_is_refused_with_the_remedy() -> None:
     bare = table("operator_note", [], {"note": "text"}, replica_identity="default")
     error = refused(estate=estate(PAYMENT, ACCOUNT, bare, *ESTATE.assets[3:]))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
+from waves.steps.file_route import files_to
 from waves.steps.open import released
 
 
 class LegacyFence(Step):
     """params: grace_seconds (for writers in flight), outbox ([schema, table, column that is null while unpublished], may
-    be empty), tables ([[schema, table] ...])."""
+    be empty), tables ([[schema, table] ...]), files (feeds whose files wait as well)."""
 
     kind = "fence"
 
@@ -28,7 +29,8 @@ class LegacyFence(Step):
                 "route.set",
                 {"wave": wave, "side": "dark", "epoch": epoch},
                 f"route dark, epoch {epoch}: clients are told to come back",
-            )
+            ),
+            *files_to(ctx, "dark", epoch),
         ]
         if params.get("outbox"):
             yield [
@@ -84,6 +86,7 @@ class LegacyFence(Step):
                 "route.set",
                 {"wave": wave, "side": "legacy", "epoch": epoch},
                 f"route to the legacy side, epoch {epoch}",
-            )
+            ),
+            *files_to(ctx, "legacy", epoch, "rollback"),
         ]
         yield [released(ctx, "rollback/held", epoch)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
 from waves.steps.baseline import forget
+from waves.steps.file_route import files_to
 
 
 class Open(Step):
-    """The dark window ends with this effect."""
+    """params: files. The dark window ends with the route's effect."""
 
     kind = "open"
 
@@ -20,7 +21,8 @@ class Open(Step):
                 "route.set",
                 {"wave": wave, "side": "tobe", "epoch": epoch},
                 f"route to the new side, epoch {epoch}",
-            )
+            ),
+            *files_to(ctx, "tobe", epoch),
         ]
 
     def complete(self, ctx: StepContext) -> Flow:

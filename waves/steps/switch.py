@@ -11,6 +11,7 @@ from typing import Any
 
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
+from waves.steps.file_route import files_to
 from waves.steps.reverse import drained
 
 
@@ -61,7 +62,8 @@ class Switch(Step):
                     "route.set",
                     {"wave": wave, "side": "dark", "epoch": epoch},
                     f"route dark, epoch {epoch}",
-                )
+                ),
+                *files_to(ctx, "dark", epoch, "rollback"),
             ]
         fence = {
             "side": "store",
