@@ -149,7 +149,7 @@ def _criteria(
         _no_return(last_call, facts.settings.timezone),
     ]  # fmt: skip
     if facts.by_steps:
-        found.append(_lengths(cards))
+        found.append(_lengths(facts, cards))
     if start is not None and end is not None:
         touched = sections.cautions(facts, start, end)
         text = (
@@ -172,21 +172,25 @@ def _rehearsed(facts: Facts) -> Criterion:
     name = "rollback rehearsed within 7 days"
     runs = rollback_runs(facts.records) if facts.by_steps else []
     if not runs:
-        return Criterion("unknown", name, "no rehearsal is on record", "rehearse R01 to R11, note the times")
+        return Criterion("unknown", name, "no rehearsal is on record", _rehearse(facts))
     last = runs[-1]
     word = "pass" if facts.rendered_at - last.ended_at <= timedelta(days=7) else "late"
     text = f"{count(len(runs), 'rollback')} on record, the last {clock(last.ended_at, facts.settings.timezone)} in {span(last.length)}"
-    return Criterion(word, name, text, "" if word == "pass" else "rehearse once more")
+    return Criterion(word, name, text, "" if word == "pass" else _rehearse(facts))
 
 
-def _lengths(cards: tuple[Card, ...]) -> Criterion:
+def _lengths(facts: Facts, cards: tuple[Card, ...]) -> Criterion:
     """Whether the engine's steps have run before; what was not measured is an estimate and says so."""
     steps = [card for card in cards if card.id[0] in "SB"]
     guessed = [card.id for card in steps if card.took.basis in ("estimate", "none")]
     text = f"{len(steps) - len(guessed)} of {len(steps)} steps measured or with a time box"
     if not guessed:
         return Criterion("pass", "steps measured", text)
-    return Criterion("unknown", "steps measured", f"{text}; estimates: {', '.join(guessed)}", "rehearse the cutover")
+    return Criterion("unknown", "steps measured", f"{text}; estimates: {', '.join(guessed)}", _rehearse(facts))
+
+
+def _rehearse(facts: Facts) -> str:
+    return f"cutwater wave rehearse {facts.plan.wave}" if facts.by_steps else "rehearse R01 to R11, note the times"
 
 
 def _ask_again(gate: GateView, wave: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cutwater.core.clock import parse_iso
 from waves.life import ROLLING_BACK
+from waves.rehearsal import REHEARSAL_MEASURED, spans
 from waves.schedule import Duration, measured
 from waves.store import RecordView
 
@@ -38,6 +39,7 @@ class Executed:
     step_samples: dict[str, list[timedelta]] = field(default_factory=dict)  # step id -> seconds of each completion
     action_samples: dict[str, list[timedelta]] = field(default_factory=dict)  # action -> seconds
     back_samples: dict[str, list[timedelta]] = field(default_factory=dict)  # step id -> its way back in a rollback
+    rehearsed: dict[str, list[tuple[timedelta, date]]] = field(default_factory=dict)  # measure -> on a copy, and when
     failures: int = 0
     head: int = 0
     moves: list[tuple[datetime, str]] = field(default_factory=list)  # (when, state that was reached)
@@ -53,7 +55,8 @@ class Executed:
         """`action:<name>`, `step:<id>` or `back:<id>` (a step's way back); None where nothing was measured."""
         kind, _, name = measure.partition(":")
         book = {"action": self.action_samples, "back": self.back_samples}.get(kind, self.step_samples)
-        return measured(book.get(name, ()), f"journal, {name}")
+        own, copied = book.get(name, ()), self.rehearsed.get(measure, ())
+        return measured([*own, *(took for took, _ in copied)], _source(len(own), copied))
 
 
 def fold(records: Iterable[RecordView]) -> Executed:
@@ -66,6 +69,18 @@ def fold(records: Iterable[RecordView]) -> Executed:
         if handler is not None:
             handler(done, record.at, payload)
     return done
+
+
+def _source(own: int, rehearsed: Sequence[tuple[timedelta, date]]) -> str:
+    """Where the samples come from: `rehearsed on 24 Nov 2026; measured in 2 earlier rounds`."""
+    told = []
+    if rehearsed:
+        last = max(day for _, day in rehearsed)
+        times = f" ({len(rehearsed)} times, the last)" if len(rehearsed) > 1 else ""
+        told.append(f"rehearsed{times} on {last:%d %b %Y}")
+    if own:
+        told.append(f"measured in {'an earlier round' if own == 1 else f'{own} earlier rounds'}")
+    return "; ".join(told)
 
 
 def seconds(value: object) -> timedelta | None:
@@ -152,6 +167,14 @@ def _outcome(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
         done.action_samples.setdefault(action, []).append(took)
 
 
+def _rehearsed(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
+    for kind, name in (("step", "steps"), ("back", "back")):
+        book = payload.get(name)
+        for step, values in book.items() if isinstance(book, Mapping) else ():
+            found = done.rehearsed.setdefault(f"{kind}:{step}", [])
+            found += [(took, at.date()) for took in spans(values)]
+
+
 def _failed(done: Executed, at: datetime, payload: Mapping[str, Any]) -> None:
     done.failures += 1
 
@@ -165,4 +188,5 @@ _HANDLERS = {
     "effect.intent": _intent,
     "effect.outcome": _outcome,
     "effect.failed": _failed,
+    REHEARSAL_MEASURED: _rehearsed,
 }

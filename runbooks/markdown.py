@@ -176,7 +176,7 @@ def _card(card: Card, zone: str) -> Iterator[str]:
     yield ""
     yield f"#### {card.id} {plain(card.title)}{' (' + ', '.join(marks) + ')' if marks else ''}"
     yield ""
-    yield f"- Starts {starts}{' at the earliest' if card.at_earliest else ''}, takes {plain(card.took.text)}, slack {card.slack}, after {', '.join(card.needs) or 'nothing'}"
+    yield f"- Starts {starts}{' at the earliest' if card.at_earliest else ''}, takes {plain(card.took.told)}, slack {card.slack}, after {', '.join(card.needs) or 'nothing'}"
     yield f"- {plain(card.duty)}: {plain(card.person)}, deputy: {plain(card.deputy)}"
     yield f"- DO: {plain(card.do)}"
     yield from (f"  - {code(text)}" for text in card.commands)

@@ -49,6 +49,11 @@ class Took:
     samples: int = 0
     source: str = ""
 
+    @property
+    def told(self) -> str:
+        """The text and where it comes from."""
+        return f"{self.text} ({self.source})" if self.source else self.text
+
 
 @dataclass(frozen=True)
 class Card:

@@ -75,7 +75,11 @@ def _estimate(facts: Facts, spec: CardSpec) -> Duration | None:
     """A step that was neither measured in this wave nor given a time box: other waves of the project, else the sandbox."""
     if others := facts.elsewhere.get(spec.measure):
         return Duration(tuple(sorted(others)), "estimate", "other waves of this project")
-    return Duration((timedelta(seconds=spec.estimate),), "estimate", "sandbox estate") if spec.estimate else None
+    return (
+        Duration((timedelta(seconds=spec.estimate),), "estimate", "default: the sandbox estate")
+        if spec.estimate
+        else None
+    )
 
 
 def planned(facts: Facts, done: Executed, catalogue: Sequence[CardSpec], start: datetime | None) -> Planned:
@@ -223,7 +227,7 @@ def no_return(facts: Facts, back: Planned, start: datetime | None, end: datetime
 
 
 _BASIS = {
-    "measured": ("exact", "p90 of {n} rolled back from end to end in this journal"),
+    "measured": ("exact", "p90 of {n} from end to end, {rehearsed} of them rehearsed on a copy"),
     "estimate": ("estimate", "the plan's estimate: no rollback was measured yet"),
     "unknown": ("bound", "neither measured nor estimated: the true moment is earlier"),
 }
@@ -236,7 +240,7 @@ def computed(facts: Facts) -> NoReturnView:
         text = "Not known: the wave has no window."
         return NoReturnView("none", None, text, "no window", NOT_MEASURED, span(ZERO), ())
     known, basis = _BASIS[point.basis]
-    basis = basis.format(n=count(len(point.samples), "rollback"))
+    basis = basis.format(n=count(len(point.samples), "rollback"), rehearsed=point.rehearsed or "none")
     length = NOT_MEASURED if point.basis == "unknown" else f"{span(point.rollback)} ({basis})"
     text = f"A rollback that starts later may end behind the limit; the command then asks for a decision. {basis[0].upper()}{basis[1:]}."
     limit = f"{point.reason}, {clock(point.limit, zone)}"

@@ -27,5 +27,7 @@ CODES: dict[str, str] = {
         "which takes over what still runs."
     ),
     "CW1115": "No free port was found on 127.0.0.1 between 18000 and 31999. Stop what holds them, then run `cutwater sandbox up` again.",
+    "CW1120": "A part of the sandbox could not be copied for a rehearsal. The original is as it was; the same command begins anew.",
+    "CW1121": "A rehearsal needs memory and disk for a second sandbox and its runner. The message says how much is there and how much is needed.",
     "CW1116": "The disk that holds the sandbox is nearly full. Free space or set CUTWATER_HOME to a larger disk, then run `cutwater sandbox up`.",
 }

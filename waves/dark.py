@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from waves import life
+from waves.history import History
 from waves.store import RecordView
 
 _OPENED = {"open/route": "tobe", "fence/rollback/route": "legacy"}  # effect -> the side that the route went to
@@ -41,3 +43,25 @@ def dark_windows(records: Iterable[RecordView]) -> list[DarkWindow]:
     if began is not None:
         found.append(DarkWindow(began, None, ""))
     return found
+
+
+FORWARD, BACK = "forward", "back"
+
+
+def way_out(history: History) -> str:
+    """Which way leads out of the dark: FORWARD, BACK, or empty where nobody waits in it.
+
+    Until the store may write, the way back is the legacy fence and the route: short. From then on the way back has the
+    store's fence, the reverse sync and a comparison in it; forward there is the smoke test and the route.
+    """
+    if history.state == life.ROLLING_BACK:
+        return BACK
+    if history.state != life.CUTTING_OVER or "fence/dark" not in history.intents:
+        return ""
+    return FORWARD if "switch/open" in history.outcomes else BACK
+
+
+def dark_since(records: Iterable[RecordView]) -> datetime | None:
+    """When the route went dark, where it is dark still."""
+    windows = dark_windows(records)
+    return windows[-1].began if windows and windows[-1].ended is None else None

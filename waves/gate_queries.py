@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cutwater.core.clock import iso, parse_iso
 from cutwater.core.hashing import sha256_json
 from waves.point_of_no_return import ROLLBACK_KINDS, rollback_runs
+from waves.rehearsal import REHEARSAL_BEGUN, REHEARSAL_MEASURED, filed, is_rehearsal
 
 if TYPE_CHECKING:
     from waves.gates import Questions, ServiceView
@@ -132,6 +133,8 @@ def _rehearsed(ask: Questions, threshold: str) -> Measured:
     """Days since a rollback last came to its end. The threshold is the age; the journal is read now, so it is fresh."""
     if ask.journal is None:
         return Measured("the journal was not looked at", None)
+    if on_copy := _on_copy(ask):
+        return on_copy
     runs = rollback_runs(ask.journal.records(ask.wave, ROLLBACK_KINDS))
     if not runs:
         return Measured("no rollback was rehearsed", None)
@@ -140,6 +143,34 @@ def _rehearsed(ask: Questions, threshold: str) -> Measured:
     days = Decimal(age // timedelta(seconds=1)) / 86_400
     value = f"last rollback {days:.1f} days ago, {last.source}"
     name = f"journal record {last.seq}"
+    return Measured(value, at_most(str(days), threshold), name, ask.clock(), f"journal:{last.seq}", last.hash)
+
+
+def _on_copy(ask: Questions) -> Measured | None:
+    """A rehearsal cannot be asked for a rehearsal: its own journal says that it is one."""
+    begun = ask.journal.records(ask.wave, [REHEARSAL_BEGUN]) if ask.journal is not None else []
+    if not is_rehearsal(begun):
+        return None
+    last = begun[-1]
+    name, digest = f"journal record {last.seq}", str(getattr(last, "hash", ""))
+    return Measured("this is the rehearsal itself", True, name, ask.clock(), f"journal:{last.seq}", digest)
+
+
+def _rehearsal_age(ask: Questions, threshold: str) -> Measured:
+    """Days since a rehearsal of these very steps came to its end. As above, the threshold is the age."""
+    if ask.journal is None:
+        return Measured("the journal was not looked at", None)
+    if on_copy := _on_copy(ask):
+        return on_copy
+    found = filed(ask.journal.records(ask.wave, [REHEARSAL_MEASURED]))
+    if not found:
+        return Measured("no round was rehearsed on a copy", None)
+    ours = [item for item in found if item.is_of(ask.work)]
+    if not ours:
+        return Measured(f"rehearsal {found[-1].name} carried out other steps than this plan has", None)
+    last = ours[-1]
+    days = Decimal((ask.clock() - last.at) // timedelta(seconds=1)) / 86_400
+    value, name = f"rehearsed {days:.1f} days ago ({last.name})", f"journal record {last.seq}"
     return Measured(value, at_most(str(days), threshold), name, ask.clock(), f"journal:{last.seq}", last.hash)
 
 
@@ -180,5 +211,6 @@ QUERIES: dict[str, Query] = {
     "feeds.lag_messages": _feed_lag,
     "stream.lag_seconds": _lag,
     "rollback.rehearsed": _rehearsed,
+    "rehearsal.age_days": _rehearsal_age,
     "clock.skew_ms": _skew,
 }

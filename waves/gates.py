@@ -59,7 +59,8 @@ class ServiceView:
 @dataclass(frozen=True)
 class Questions:
     """Where the answers come from. journal: where rollbacks are recorded. skew: the state store's clock minus ours,
-    None where it could not be measured; without the function nobody looks."""
+    None where it could not be measured; without the function nobody looks. work: of the current plan
+    (`Plan.work_hash`): a rehearsal of other steps is none."""
 
     wave: str
     evidence: EvidenceStore
@@ -67,6 +68,7 @@ class Questions:
     clock: Callable[[], datetime]
     journal: JournalStore | None = None
     skew: Callable[[], timedelta | None] | None = None
+    work: str = ""
 
     def evaluate(self, gate: GateSpec) -> GateResult:
         """Judges one gate now. Raises nothing: what is not known is NO-GO with the word `unknown`."""

@@ -60,8 +60,9 @@ VERB_OF = {CUT: "cutover", BACK: "rollback", COMPLETE: "complete"}
 
 VERBS: dict[str, tuple[str, ...]] = {
     "run": BEFORE_CUTOVER,
-    "pause": (*BEFORE_CUTOVER, CUT_OVER),  # never while dark
+    "pause": (*BEFORE_CUTOVER, CUTTING_OVER, CUT_OVER, ROLLING_BACK),  # in the dark it is heeded once the route is open
     "resume": (*BEFORE_CUTOVER, CUTTING_OVER, CUT_OVER, ROLLING_BACK),
+    "rehearse": BEFORE_CUTOVER,
     "approve": (DUAL_RUN, READY),
     "abandon": (*BEFORE_CUTOVER, ABANDONED),
     "cutover": (READY, CUTTING_OVER, CUT_OVER),

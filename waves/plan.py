@@ -62,6 +62,17 @@ class Plan:
     def hash(self) -> str:
         return sha256_json(self.as_dict())
 
+    @property
+    def work(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """What the engine executes, without what people decide: gates, approvals, roles and the window."""
+        steps = [asdict(step) for step in self.steps if step.kind not in ("gate", "approval")]
+        return steps, [dict(item) for item in self.mappings]
+
+    @property
+    def work_hash(self) -> str:
+        """Equal for two plans that carry out the same steps on the same tables."""
+        return sha256_json(self.work)
+
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Plan:
         """The inverse of `as_dict`, also after a round trip through JSON; the hash is the same."""

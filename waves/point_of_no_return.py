@@ -12,19 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal
 
 from cutwater.core.clock import iso, parse_iso
 from cutwater.core.errors import Refused
 from waves import life
 from waves.calendars import Calendar, openings
+from waves.rehearsal import REHEARSAL_MEASURED, spans
 from waves.schedule import Duration, measured, time_box
 from waves.store import RecordView
 
-ROLLBACK_MEASURED = "rollback.measured"  # payload: seconds (text), source: what a rehearsal on a cloned estate took
-ROLLBACK_KINDS = ("wave.state", ROLLBACK_MEASURED)  # the records that `rollback_runs` reads
+ROLLBACK_MEASURED = "rollback.measured"  # payload: seconds (text), source: of a rollback that was timed elsewhere
+ROLLBACK_KINDS = ("wave.state", ROLLBACK_MEASURED, REHEARSAL_MEASURED)  # the records that `rollback_runs` reads
 DECISION_RECORDED = "decision.recorded"  # payload: about, who, role, reason, plan, latest_start
+THIS_WAVE = "this wave"  # the source of a rollback that the wave itself went through
 DEFAULT_MARGIN = timedelta(minutes=60)
 
 Basis = Literal["measured", "estimate", "unknown"]
@@ -52,28 +54,22 @@ def rollback_runs(records: Iterable[RecordView]) -> list[RollbackRun]:
     for record in records:
         body: Mapping[str, Any] = record.payload
         if record.kind == ROLLBACK_MEASURED:
-            length = _seconds(body.get("seconds"))
-            if length is not None:
-                found.append(_run(record, length, str(body.get("source") or "a rehearsal")))
+            source = str(body.get("source") or "a rehearsal")
+            found.extend(_run(record, length, source) for length in spans(body.get("seconds")))
+        elif record.kind == REHEARSAL_MEASURED:
+            source = f"rehearsal {body.get('rehearsal', '?')}"
+            found.extend(_run(record, length, source) for length in spans(body.get("rollback_seconds")))
         elif record.kind == "wave.state" and body["to"] == life.ROLLING_BACK:
             begun = record.at if body.get("from") == life.CUT_OVER else None
         elif record.kind == "wave.state":
             if body["to"] == life.DUAL_RUN and body.get("from") == life.ROLLING_BACK and begun is not None:
-                found.append(_run(record, record.at - begun, "this wave"))
+                found.append(_run(record, record.at - begun, THIS_WAVE))
             begun = None
     return found
 
 
 def _run(record: RecordView, length: timedelta, source: str) -> RollbackRun:
     return RollbackRun(record.at, length, source, record.seq, str(getattr(record, "hash", "")))
-
-
-def _seconds(text: object) -> timedelta | None:
-    try:
-        value = Decimal(str(text))
-    except InvalidOperation:
-        return None
-    return timedelta(microseconds=int(value * 1_000_000)) if value.is_finite() and value >= 0 else None
 
 
 @dataclass(frozen=True)
@@ -89,13 +85,15 @@ class PointOfNoReturn:
     basis: Basis
     samples: tuple[timedelta, ...]
     margin: timedelta
+    rehearsed: int = 0  # how many of the samples are of rehearsals
 
     @property
     def sentence(self) -> str:
         """One line for people."""
         if self.latest_start is None or self.limit is None:
             return "not known: the wave has no window"
-        length = f"{_span(self.rollback)} ({_BASIS[self.basis].format(n=len(self.samples))})"
+        told = f", {self.rehearsed} of them rehearsed" if self.basis == "measured" and self.rehearsed else ""
+        length = f"{_span(self.rollback)} ({_BASIS[self.basis].format(n=len(self.samples))}{told})"
         sum_ = (
             f"{self.reason} {self.limit:%a %d %b %H:%M} UTC, less rollback {length}, less margin {_span(self.margin)}"
         )
@@ -113,6 +111,7 @@ class PointOfNoReturn:
             "rollback_seconds": _text(self.rollback) if self.basis != "unknown" else None,
             "rollback_basis": self.basis,
             "rollback_samples_seconds": [_text(item) for item in self.samples],
+            "rollback_samples_rehearsed": self.rehearsed,
             "margin_seconds": _text(self.margin),
             "is_estimate": self.basis == "estimate",
             "text": self.sentence,
@@ -137,7 +136,8 @@ def point_of_no_return(
     limits = {"the window ends": parse_iso(window["end"])}
     limits.update({f"{name} opens": at for name, at in openings(parse_iso(window["start"]), calendars).items()})
     reason, limit = min(limits.items(), key=lambda item: (item[1], item[0]))
-    return PointOfNoReturn(limit - took - margin, limit, reason, limits, took, basis, samples, margin)
+    rehearsed = sum(1 for item in runs if item.source != THIS_WAVE)
+    return PointOfNoReturn(limit - took - margin, limit, reason, limits, took, basis, samples, margin, rehearsed)
 
 
 def _length(window: Mapping[str, str], runs: Sequence[RollbackRun]) -> tuple[Duration | None, Basis]:

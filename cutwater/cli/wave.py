@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cutwater.cli import wave_cutover
+from cutwater.cli import wave_cutover, wave_rehearse
 from cutwater.cli.options import OutputOption, ProjectOption, opened, output
 from cutwater.core.errors import Exit
 from cutwater.core.output import Output, glyph
@@ -296,11 +296,14 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
         f"plan v{found['plan_version']} {found['plan_hash'][:12]} {'approved' if found['approved'] else 'not approved'}"
     )
     out.line("  ".join(word for word in (*words, plan, f"attempt {found['attempt']}") if word))
+    if dark := found["dark"]:
+        out.line(f"{glyph('fail' if dark['alone'] else 'late')}  {dark['text']}.  now: {dark['next']}")
     if found["window"]:
         out.line(f"Cutover window {found['window']['start']} to {found['window']['end']}")
     if found["point_of_no_return"]:
         point = found["point_of_no_return"]
         out.line(f"Last safe rollback start{' PASSED' if point['passed'] else ''}  {point['text']}")
+    _print_rehearsal(out, found["rehearsal"])
     runner = found["runner"]
     out.line(f"Runner {'alive' if runner['alive'] else 'DEAD' if runner['dead'] else 'not running'}: {runner['text']}")
     if found["doing"]:
@@ -316,6 +319,24 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
     out.line(f"{verdict}.  {found['money']}.  next: {found['next']}")
 
 
+def _print_rehearsal(out: Output, found: dict[str, Any]) -> None:
+    last = found["last"]
+    if last is None and found["cutover"]["p90_seconds"] is None:
+        return
+    told = f"Rehearsed {last['ago']} ({last['rehearsal']})" if last else "Never rehearsed"
+    if last and not last["same_steps"]:
+        told += ", OTHER STEPS than this plan has"
+    if found["failed_since"]:
+        told += "; the last try FAILED"
+    parts = [
+        f"{name} {part['p50_seconds']}-{part['p90_seconds']} s ({part['source']})"
+        for name in ("cutover", "rollback")
+        if (part := found[name])["p90_seconds"] is not None
+    ]
+    out.line("  ".join([told, *parts]))
+
+
 app.command()(wave_cutover.cutover)
 app.command()(wave_cutover.rollback)
 app.command()(wave_cutover.complete)
+app.command()(wave_rehearse.rehearse)

@@ -73,7 +73,9 @@ def collect(project: Project, wave: str, store: Store, clock: Clock = utc_now) -
     now = clock()
     newest = store.evidence.latest("reconciliation", wave)
     # A document may be made as of another time: its clock is no clock of a machine, and is not compared.
-    questions = Questions(wave, store.evidence, lambda: services_of(project, wave), lambda: now, store.journal)
+    questions = Questions(
+        wave, store.evidence, lambda: services_of(project, wave), lambda: now, store.journal, work=plan.work_hash
+    )
     return Facts(
         plan=plan,
         rendered_at=now,

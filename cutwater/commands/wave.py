@@ -107,7 +107,7 @@ def _may_replan(store: Store, history: History, plan: Plan) -> None:
     if history.state in (life.NEW, life.ABANDONED) or not (history.steps or history.tried):
         return
     before = current_plan(store, history)
-    if _work(before) != _work(plan):
+    if before.work_hash != plan.work_hash:
         raise Refused(
             "CW3012",
             f"wave {plan.wave} is {history.state}: its tables, feeds and steps cannot be planned anew now",
@@ -115,10 +115,6 @@ def _may_replan(store: Store, history: History, plan: Plan) -> None:
             state=f"plan {before.hash[:12]} stands as it was",
             next=f"cutwater wave abandon {plan.wave}, then plan; or put the wave file back",
         )
-
-
-def _work(plan: Plan) -> object:
-    return [asdict(step) for step in plan.steps if step.kind not in ("gate", "approval")], list(plan.mappings)
 
 
 def check_current(project: Project, store: Store, plan: Plan) -> None:
@@ -193,7 +189,13 @@ def approve(project: Project, wave: str, who: str, role: str, plan_hash: str = "
         if any((person(item.who), item.role) == (person(who), role) for item in given):
             return {**result, "changed": False, "missing": standing(Rule.of(plan), made, given).missing}
         asks = Questions(
-            wave, store.evidence, lambda: services_of(project, wave), utc_now, store.journal, lambda: skew_of(store)
+            wave,
+            store.evidence,
+            lambda: services_of(project, wave),
+            utc_now,
+            store.journal,
+            lambda: skew_of(store),
+            plan.work_hash,
         )
         results = [asks.evaluate(gate) for gate in plan.gates]
         if any(item.verdict != "GO" for item in results):

@@ -23,6 +23,8 @@ from runbooks.settings import load_settings
 from waves import life
 from waves.approvals import Rule, Standing, standing
 from waves.calendars import load_calendars
+from waves.dark import KINDS as DARK_KINDS
+from waves.dark import dark_since
 from waves.gates import GateResult, Questions, ServiceView, clock_doubt
 from waves.history import History
 from waves.plan import Plan
@@ -120,11 +122,19 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
         history = history_of(store, wave)
         plan = current_plan(store, history)
         runner, beat = runner_of(store, history), Heartbeat.read(project, wave)
+        from cutwater.commands.rehearsal import view as rehearsal_view
+
         now = clock()
         fresh = beat is not None and runner.alive and now - beat.at <= STALE
         skew = skew_of(store, clock)
         asks = Questions(
-            wave, store.evidence, lambda: beat.services if beat and fresh else (), clock, store.journal, lambda: skew
+            wave,
+            store.evidence,
+            lambda: beat.services if beat and fresh else (),
+            clock,
+            store.journal,
+            lambda: skew,
+            plan.work_hash,
         )
         gates = [asks.evaluate(gate) for gate in plan.gates]
         criteria = list(_criteria(store, history, plan, runner, beat if fresh else None, gates, skew))
@@ -148,6 +158,7 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
                 "missing": given.missing,
             },
             "runner": asdict(runner),
+            "dark": dark_of(store, history, runner),
             "heartbeat_at": beat.at if beat is not None else None,
             "doing": beat.doing if beat is not None and fresh else "",
             "waiting": beat.waiting if beat is not None and fresh else "",
@@ -163,9 +174,24 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
             "money": life.money(history.state),
             "window": dict(plan.window),
             "point_of_no_return": point.as_dict() | _countdown(point, store.now()) if point else None,
+            "rehearsal": rehearsal_view(store.journal.records(wave), plan, now),
             "roles": dict(plan.roles),
             "updated_at": history.updated_at,
         }
+
+
+def dark_of(store: Store, history: History, runner: Runner) -> dict[str, Any] | None:
+    """Since when payments wait, and whether somebody is there to end it; None where none waits."""
+    since = dark_since(store.journal.records(history.wave, DARK_KINDS))
+    if since is None or history.state not in (life.CUTTING_OVER, life.ROLLING_BACK):
+        return None
+    seconds = int((store.now() - since).total_seconds())
+    alone = not runner.alive or history.condition == life.FAILED
+    text = f"the route of {history.wave} is DARK since {since:%H:%M:%S} UTC ({seconds} s): payments wait"
+    if alone:
+        text += ", and NO RUNNER IS ALIVE" if not runner.alive else ", and its runner has FAILED"
+    command = f"cutwater wave resume {history.wave}" if alone else f"cutwater wave status {history.wave}"
+    return {"since": since, "seconds": seconds, "alone": alone, "text": text, "next": command}
 
 
 def list_waves(project: Project) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from cutwater.core.errors import Refused, Unavailable
 from sandbox.estate import state
 from sandbox.estate.traffic import CANNOT_WAIT, Traffic
 
-START_SECONDS, STOP_SECONDS = 20, 90
+START_SECONDS, STOP_SECONDS = 60, 90
 # Held so that Python does not warn of a process that is meant to outlive us.
 _started: list[subprocess.Popen[bytes]] = []
 _PID, _RESULT, _LOG = "traffic.pid", "traffic-result.json", "traffic.log"
