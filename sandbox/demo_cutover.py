@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.demo import Demo
 
 ROUNDS = 3
-DECIDER = "demo-decider"
+DECIDER, ROLE = "demo-decider", "cutover-decider"  # as waves/W01.yaml names them
 NEW_PAYMENTS = 100  # that the new side has accepted before a round goes on
 PATIENCE_SECONDS = 60
 
@@ -37,7 +37,9 @@ def _over(demo: Demo, wave: str, number: int) -> None:
 
     opening = "fence, drain, reconcile, switch, smoke, open" if number == 1 else "the same again, by the same plan"
     with demo.chapter(f"Cutover {number}", opening) as ch:
-        wave_cutover.cutover(demo.project, wave, "a demo has no window", DECIDER, follower=verdict.Rows(demo.progress))
+        wave_cutover.cutover(
+            demo.project, wave, "a demo has no window", DECIDER, ROLE, follower=verdict.Rows(demo.progress)
+        )
         accepted = _accepted(demo, NEW_PAYMENTS)
         held = measured(demo, wave)["held"]
         ch.line = (
@@ -55,7 +57,7 @@ def _back(demo: Demo, wave: str, number: int) -> None:
             wave,
             "the demo shows the way back",
             DECIDER,
-            "migration-lead",
+            ROLE,
             follower=verdict.Rows(demo.progress),
         )
         took = measured(demo, wave)["rollback_ms"][-1]

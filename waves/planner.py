@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from cutwater.core.errors import Refused
 from cutwater.core.hashing import sha256_json
@@ -216,5 +217,7 @@ def _decisions(document: WaveDocument, gates: Sequence[GateSpec]) -> list[StepSp
     ]
     needs, roles = tuple(step.id for step in steps), list(document.spec.approving_roles)
     several = document.spec.needed_approvers
-    params = {"roles": roles, **({"approvers": several} if several > 1 else {})}
+    params: dict[str, Any] = {"roles": roles, **({"approvers": several} if several > 1 else {})}
+    if document.spec.deciders is not None:
+        params["deciders"] = sorted(document.spec.deciders)
     return [*steps, StepSpec("approval", "approval", "Approve this plan for the cutover", needs, who, params)]

@@ -212,6 +212,9 @@ class WaveSpec(_Model):
     roles: dict[str, str] = Field(default_factory=dict)
     approvals: tuple[str, ...] | None = None  # roles that have to approve; all of `roles` named *-lead where absent
     approvers: Annotated[int, Field(ge=1, le=9)] | None = None  # different people, the maker not among them
+    deciders: Annotated[tuple[str, ...], Field(min_length=1)] | None = (
+        None  # roles that decide; `approvals` where absent
+    )
     gates: tuple[GateEntry, ...] = ()
     options: Options = Options()
     cutover: CutoverSection | None = None  # absent: the plan ends with its dual run
@@ -225,6 +228,9 @@ class WaveSpec(_Model):
         unknown = [role for role in self.approvals or () if role not in self.roles]
         if unknown:
             raise ValueError(f"approvals names {', '.join(unknown)}, which roles does not")
+        strangers = [role for role in self.deciders or () if role not in self.roles]
+        if strangers:
+            raise ValueError(f"deciders names {', '.join(strangers)}, which roles does not")
         self._check_approvers()
         return self
 

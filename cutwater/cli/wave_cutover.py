@@ -17,6 +17,7 @@ def cutover(
     wave: WaveArgument,
     outside_window: Annotated[str, typer.Option("--outside-window", help="Why not in the planned window")] = "",
     who: AsOption = "",
+    role: Annotated[str, typer.Option("--role", help="In which role that decides")] = "",
     detach: DetachOption = False,
     project: ProjectOption = None,
     fmt: OutputOption = "text",
@@ -26,14 +27,14 @@ def cutover(
     from cutwater.commands import wave_cutover as command
 
     out, where = output(fmt), opened(project)
-    attached(out, "cutover", wave, lambda f: command.cutover(where, wave, outside_window, who, detach, f))
+    attached(out, "cutover", wave, lambda f: command.cutover(where, wave, outside_window, who, role, detach, f))
 
 
 def rollback(
     wave: WaveArgument,
     decision: Annotated[str, typer.Option("--decision", help="Why, where the point of no return has passed")] = "",
     who: AsOption = "",
-    role: Annotated[str, typer.Option("--role", help="In which role")] = "",
+    role: Annotated[str, typer.Option("--role", help="In which role that decides")] = "",
     detach: DetachOption = False,
     project: ProjectOption = None,
     fmt: OutputOption = "text",

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from cutwater.commands.wave import check_current
+from cutwater.commands.wave import check_current, makers
 from cutwater.commands.wave_run import Follower, Ran, carry
 from cutwater.commands.wave_status import no_return, runner_of, skew_of
 from cutwater.core.clock import Clock, iso, parse_iso, utc_now
 from cutwater.core.config import Project
-from cutwater.core.errors import BadInput, Refused
+from cutwater.core.errors import Refused
 from cutwater.jobs.wave_state import current_plan, history_of
 from cutwater.state.store import Store, open_store
 from waves import life
+from waves.decisions import check_decision, deciding_roles
 from waves.gates import clock_doubt
 from waves.history import History
 from waves.plan import Plan
@@ -27,20 +28,22 @@ def cutover(
     wave: str,
     outside_window: str = "",
     who: str = "",
+    role: str = "",
     detach: bool = False,
     follower: Follower | None = None,
     clock: Clock = utc_now,
 ) -> Ran:
     """Fence, drain, reconcile, switch, smoke, open. What fails before the route opens goes back by itself.
 
-    outside_window: why it is done at another time than planned; `who` says so. Raises NoGo where a gate or an approval
-    says no, Refused CW3041 outside the window, and what stopped the cutover once the way back was gone.
+    outside_window: why it is done at another time than planned; `who` says so in a `role` that decides. Raises NoGo where
+    a gate or an approval says no, Refused CW3041 outside the window, what `check_decision` refuses, and what stopped the
+    cutover once the way back was gone.
     """
 
     def before(store: Store, plan: Plan, history: History) -> None:
         if history.state == life.READY:
             check_current(project, store, plan)
-            _in_window(store, plan, clock(), outside_window, who)
+            _in_window(store, plan, clock(), Decision(outside_window, who, role))
 
     return _carry(project, wave, life.CUT, before, detach, follower)
 
@@ -61,6 +64,9 @@ def rollback(
         point = no_return(project, store, plan)
         if history.state == life.CUT_OVER and point is not None:
             said = Decision(decision, who, role)
+            if decision.strip() or who.strip() or role.strip():
+                command = f"cutwater wave rollback {wave} --decision TEXT"
+                check_decision(plan, makers(store, wave, plan.hash), who, role, "the rollback", command)
             allowance = rollback_allowed(store.now(), point, said, clock_doubt(skew_of(store, clock)))
             if not allowance.allowed:
                 raise refuse_late(wave, point, allowance)
@@ -91,23 +97,24 @@ def _carry(project: Project, wave: str, target: str, before: Before, detach: boo
         return carry(project, store, history, runner_of(store, history), target, detach, follower)
 
 
-def _in_window(store: Store, plan: Plan, now: datetime, reason: str, who: str) -> None:
+def _in_window(store: Store, plan: Plan, now: datetime, said: Decision) -> None:
     """Only the planned window, or a person's word why not."""
     if not plan.window:
         return
     start, end = parse_iso(plan.window["start"]), parse_iso(plan.window["end"])
     if start <= now < end:
         return
-    if not reason.strip():
+    command = f"cutwater wave cutover {plan.wave} --outside-window REASON"
+    if not said.reason.strip():
         raise Refused(
             "CW3041",
             f"it is {iso(now)}, outside the window of wave {plan.wave}",
             cause=f"the plan says {plan.window['start']} to {plan.window['end']}",
             state="nothing was done",
             money="nothing switched: customers are on the old platform",
-            next=f"cutwater wave cutover {plan.wave} --outside-window REASON --as WHO",
+            next=f"{command} --as WHO --role {' or '.join(deciding_roles(plan)) or 'ROLE'}",
         )
-    if not who.strip():
-        raise BadInput("CW3042", "a cutover outside its window needs a name", state="nothing was done", next="--as WHO")
-    payload = {"about": "cutover outside its window", "who": who, "reason": reason, "plan": plan.hash}
+    about = "cutover outside its window"
+    check_decision(plan, makers(store, plan.wave, plan.hash), said.who, said.role, about, command)
+    payload = {"about": about, "who": said.who, "role": said.role, "reason": said.reason, "plan": plan.hash}
     store.journal.append(plan.wave, DECISION_RECORDED, payload)
