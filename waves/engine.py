@@ -14,6 +14,7 @@ from typing import Any
 
 from cutwater.core.errors import CutwaterError, LeaseHeld, Refused
 from waves import life
+from waves.dark import BACK, way_out
 from waves.executors import EffectExecutor, LiveExecutor, Stopped
 from waves.gates import NoGo, Questions
 from waves.history import History
@@ -60,6 +61,7 @@ class Machine:
     tick: float = 0.2
     service_interval: float = 0.5
     effect_wait: float = 0.5
+    dark_seconds: float = 300.0  # how long a polite stop may take to find its way out of the dark
 
 
 class Engine:
@@ -80,6 +82,9 @@ class Engine:
         self._began = self.history.last_seq
         self.target = ""
         self.stop_reason = ""
+        self.asked = ""  # why somebody wants it to stop; heeded at once unless payments wait in the dark
+        self._asked_at: float | None = None
+        self._advancing = False
         self.deaf = False
         self.wishes: list[Any] = []  # requests for another target, taken up by `serve`
         self.granting = 0  # the request that is being carried out: it stands in the store as pending until its end
@@ -87,7 +92,9 @@ class Engine:
         self.pool = ServicePool(
             services, fence, machine.services, machine.timer, machine.clock, machine.service_interval
         )
-        asks = Questions(plan.wave, store.evidence, self.pool.views, machine.clock, store.journal, self._skew)
+        asks = Questions(
+            plan.wave, store.evidence, self.pool.views, machine.clock, store.journal, self._skew, plan.work_hash
+        )
         self.questions = EngineQuestions(plan, store, self.history, self.pool, asks, self.append)
         self.executor = LiveExecutor(
             self,
@@ -107,7 +114,21 @@ class Engine:
 
     @property
     def stopping(self) -> str:
+        """Why no new effect may begin. A polite stop in the dark turns the cutover back, or lets it come to its end."""
+        if self.asked and not self.stop_reason:
+            if not self._must_go_on():
+                self.stop_reason = self.asked
+            elif self.history.state == life.CUTTING_OVER and way_out(self.history) == BACK:
+                return self.asked  # to the next safe point; `_leave` opens the route again
         return self.stop_reason
+
+    def _must_go_on(self) -> bool:
+        """Nobody is left in the dark by a polite stop, for as long as there is somebody who can lead out of it."""
+        if self._asked_at is None:
+            self._asked_at = self.machine.timer()
+        in_time = self.machine.timer() - self._asked_at < self.machine.dark_seconds
+        able = self._advancing and self.history.condition != life.FAILED
+        return able and in_time and bool(way_out(self.history))
 
     def append(self, kind: str, payload: dict[str, Any]) -> None:
         """One fenced record; the history follows it."""
@@ -128,7 +149,11 @@ class Engine:
             raise failed[0][1]
 
     def stop(self, reason: str) -> None:
-        """No new effect and no new poll from now on; callable from a signal handler."""
+        """Polite: no new effect and no new poll as soon as nobody waits in the dark; callable from a signal handler."""
+        self.asked = self.asked or reason
+
+    def halt(self, reason: str) -> None:
+        """At the next safe point, wherever that is: the wave is somebody else's."""
         self.stop_reason = self.stop_reason or reason
 
     # -- the life of a run -----------------------------------------------------------------------------------------
@@ -143,6 +168,16 @@ class Engine:
         self.target = target
         life.check_verb(self.plan.wave, life.VERB_OF.get(target, "run"), self.history.state)
         self._same_plan()
+        self._advancing = True
+        try:
+            self._carry(target)
+        except Stopped:
+            self._leave()
+            raise
+        finally:
+            self._advancing = False
+
+    def _carry(self, target: str) -> None:
         try:
             self._clear_condition()
             self._restore()
@@ -163,13 +198,13 @@ class Engine:
     def serve(self) -> None:
         """Polls the services and answers requests until a stop. Errors of services become the condition FAILED."""
         told: set[str] = set()
-        while not self.stop_reason:
+        while not self.stopping:
             self._attend()
             for name, error in self.pool.failed():
                 if name not in told:
                     told.add(name)
                     self.fail(error, service=name)
-            if self.wishes and not self.stop_reason:
+            if self.wishes and not self.stopping:
                 told.clear()
                 self._grant(self.wishes.pop(0))
                 continue
@@ -205,6 +240,19 @@ class Engine:
             self.fail(second)
             raise second from error
         return True
+
+    def _leave(self) -> None:
+        """After a polite stop: opens the route again where it is dark. Raises Refused CW3064 once it is open."""
+        if self.stop_reason or not self._must_go_on():
+            self.stop_reason = self.stop_reason or self.asked
+            return
+        try:
+            self._way_back(f"asked to {self.asked} while the route was dark")
+        except CutwaterError as error:
+            self.fail(error)
+            raise
+        self.stop_reason = self.asked
+        raise turned_back(self.plan.wave, self.asked)
 
     def _way_back(self, reason: str) -> None:
         """Compiled from the journal: each step of the cutover that left a trace goes its own way back, the last first."""
@@ -366,8 +414,8 @@ class Engine:
         return StepContext(self.plan, spec, self.history.attempt, self.history)
 
     def _safe_point(self) -> None:
-        if self.stop_reason:
-            raise Stopped(self.stop_reason)
+        if reason := self.stopping:
+            raise Stopped(reason)
         self.pump()
 
     def _reach_at_least(self, state: str) -> None:
@@ -400,7 +448,7 @@ class Engine:
 
     def _attend(self) -> None:
         """One round of services and requests."""
-        if self.stop_reason:
+        if self.stop_reason:  # not a polite one that is on its way out of the dark: what it waits for lives here
             return
         for name, status in self.pool.pump():
             self.watch("service.polled", {"service": name, "applied": status.applied, "lag": status.lag})
@@ -440,6 +488,18 @@ class Engine:
         else:
             self.store.requests.answer(request.id, {"state": self.history.state})
         self.append("request.answered", {"request": request.id, "kind": request.kind})
+
+
+def turned_back(wave: str, asked: str) -> Refused:
+    """The end of a cutover that somebody politely stopped in the dark."""
+    return Refused(
+        "CW3064",
+        f"the cutover of {wave} was turned back: its runner was asked to {asked} while the route was dark",
+        cause="the store could not write yet, so the way back was the shorter one",
+        state=f"{wave} is in its dual run again, no runner is left",
+        money="customers are on the old platform; the route is open",
+        next=f"cutwater wave resume {wave}, then cutwater wave run {wave} --to ready",
+    )
 
 
 def drive(spec: StepSpec, flow: Flow, executor: EffectExecutor) -> None:

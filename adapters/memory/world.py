@@ -43,6 +43,7 @@ class MemoryWorld:
     excused: Counter[str] = field(default_factory=Counter)  # looked for, and truly not there
     faults: dict[str, list[CutwaterError]] = field(default_factory=dict)
     lost_answers: dict[str, list[CutwaterError]] = field(default_factory=dict)
+    on_perform: Callable[[str], object] = lambda action: None  # told of every deed before it is done
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def digest(self) -> str:
@@ -87,6 +88,7 @@ class MemoryAction:
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
         with self.world.lock:
+            self.world.on_perform(self.name)
             _raise_next(self.world.faults, self.name)
             if self.name in cutover.DO:
                 self.world.cutover.pay()

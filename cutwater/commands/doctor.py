@@ -29,7 +29,7 @@ class Check:
 
 def doctor(project: Project) -> list[Check]:
     """All checks, in the order in which a wave needs them; none raises."""
-    checks = [_disk(project)]
+    checks = [_disk(project), *_dark(project)]
     try:
         ends = project.endpoints()
     except CutwaterError as error:
@@ -63,6 +63,22 @@ def _disk(project: Project) -> Check:
         f"{free} GiB free at the project",
         "" if good else f"free {LEAST_FREE_GIB} GiB",
     )
+
+
+def _dark(project: Project) -> list[Check]:
+    """Asked before anything else, and of the journal alone: payments wait."""
+    from cutwater.commands.wave_status import dark_of, runner_of
+    from cutwater.jobs.wave_state import history_of
+
+    if project.state_url.startswith("sqlite:") and not (project.run_dir / "state.db").exists():
+        return []
+    try:
+        with open_store(project.state_url) as store:
+            histories = [history_of(store, row.name) for row in store.waves.list()]
+            found = [dark_of(store, history, runner_of(store, history)) for history in histories]
+    except CutwaterError:
+        return []  # the state's own check says so
+    return [Check("route", "fail" if dark["alone"] else "late", dark["text"], dark["next"]) for dark in found if dark]
 
 
 def _postgres(project: Project, ends: Endpoints) -> Iterator[Check]:

@@ -16,13 +16,14 @@ from typing import Any, Protocol
 from cutwater.commands.wave import check_current
 from cutwater.commands.wave_status import Runner, own_dead, runner_of
 from cutwater.core.config import Project
-from cutwater.core.errors import BadInput, CutwaterError, LeaseHeld, Unavailable
+from cutwater.core.errors import BadInput, CutwaterError, LeaseHeld, Refused, Unavailable
 from cutwater.core.ids import new_id
 from cutwater.core.redaction import redact
 from cutwater.jobs.wave_state import Heartbeat, current_plan, error_from, history_of, put_row, runs_dir
 from cutwater.state.records import Record
 from cutwater.state.store import Store, open_store
 from waves import life
+from waves.dark import way_out
 from waves.history import History
 
 # What is started; tests put a runner with their own wiring here. `--project`, `--wave`, `--to`, `--run` are added.
@@ -30,6 +31,7 @@ RUNNER: Sequence[str] = (sys.executable, "-m", "cutwater.jobs.runner")
 LOOK_SECONDS = 0.25  # between two looks at the journal while following
 START_SECONDS = 60.0  # a runner that has written nothing by then is given up
 PAUSE_SECONDS = 120.0  # the longest wait for a runner's safe point
+DARK_SECONDS = 420.0  # the same where it first has to find its way out of the dark
 
 
 class Follower(Protocol):
@@ -112,7 +114,8 @@ def carry(
 
 
 def pause(project: Project, wave: str) -> dict[str, Any]:
-    """The runner stops at its next safe point and ends; twice changes nothing."""
+    """The runner stops at its next safe point and ends; twice changes nothing. In the dark it opens the route first, going
+    forward or back, whichever is shorter. Raises Refused CW3065 where it is dark and no runner is alive."""
     with open_store(project.state_url) as store:
         history = history_of(store, wave)
         current_plan(store, history)
@@ -120,6 +123,8 @@ def pause(project: Project, wave: str) -> dict[str, Any]:
         runner = runner_of(store, history)
         result = {"wave": wave, "state": history.state, "condition": life.PAUSED}
         if not runner.alive:
+            if way_out(history):
+                raise _nobody_leads_out(history)
             if history.condition == life.PAUSED:
                 return {**result, "changed": False}
             lease = store.leases.acquire(wave, f"pause, pid {os.getpid()} on {socket.gethostname()}", 30)
@@ -129,17 +134,32 @@ def pause(project: Project, wave: str) -> dict[str, Any]:
             finally:
                 store.leases.release(lease)
             return {**result, "changed": True}
-        _wait_answer(store, wave, store.requests.ask(wave, "pause"), runner, PAUSE_SECONDS)
-        return {**result, "changed": True}
+        _wait_answer(store, wave, store.requests.ask(wave, "pause"), runner, _patience(history))
+        return {**result, "state": history_of(store, wave).state, "changed": True}
 
 
 def stop(project: Project, wave: str) -> bool:
     """As `pause`, without the condition: before the sandbox goes down. False where no runner lives."""
     with open_store(project.state_url) as store:
-        runner = runner_of(store, history_of(store, wave))
+        history = history_of(store, wave)
+        runner = runner_of(store, history)
         if runner.alive:
-            _wait_answer(store, wave, store.requests.ask(wave, "stop"), runner, PAUSE_SECONDS)
+            _wait_answer(store, wave, store.requests.ask(wave, "stop"), runner, _patience(history))
         return runner.alive
+
+
+def _patience(history: History) -> float:
+    return DARK_SECONDS if way_out(history) else PAUSE_SECONDS
+
+
+def _nobody_leads_out(history: History) -> Refused:
+    return Refused(
+        "CW3065",
+        f"wave {history.wave} is {history.state} and no runner is alive: a pause would leave payments in the dark",
+        state="nothing was done; the route is dark",
+        money=life.money(history.state),
+        next=f"cutwater wave resume {history.wave}",
+    )
 
 
 def _started(project: Project, store: Store, history: History, to: str, detach: bool, follower: Follower | None) -> Ran:

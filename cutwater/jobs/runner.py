@@ -43,6 +43,7 @@ from waves.settle import plain
 
 LEASE_SECONDS = 30
 EFFECT_THREADS = 8  # the bound is each step's `parallel`; this only has to be no smaller
+STOP_SECONDS = 60.0  # beyond the way out of the dark, for the effect that is under way; then the process ends as it is
 SERVICE_THREADS = 12  # lanes that share a tap wait for each other in their threads
 
 
@@ -150,7 +151,12 @@ def run_wave(
         watch = Watch(project, store, plan, fence, to, clock)
         stack.callback(watch.close)
         wake = threading.Event()
-        machine = _machine(stack, wake, clock)
+
+        def pause(seconds: float) -> None:
+            if wake.wait(seconds) and not engine.stopping:  # it goes on, out of the dark: the next pause is one again
+                wake.clear()
+
+        machine = _machine(stack, pause, clock)
         engine = Engine(
             store,
             plan,
@@ -166,21 +172,25 @@ def run_wave(
             engine.stop(reason)
             wake.set()
 
-        keeper = Keeper(store, lease, stop)
+        def lost(reason: str) -> None:
+            engine.halt(reason)
+            wake.set()
+
+        keeper = Keeper(store, lease, lost)
         keeper.start()
         stack.callback(keeper.ended.set)
         if signals:
-            _on_signals(stop)
+            _on_signals(stop, machine.dark_seconds + STOP_SECONDS)
         engine.append("run.started", {"pid": os.getpid(), "to": to})
         watch.beat()
         return _live(engine, to)
 
 
-def _machine(stack: ExitStack, wake: threading.Event, clock: Clock) -> Machine:
+def _machine(stack: ExitStack, pause: Callable[[float], object], clock: Clock) -> Machine:
     effects = stack.enter_context(ThreadPoolExecutor(EFFECT_THREADS, "effect"))
     services = stack.enter_context(ThreadPoolExecutor(SERVICE_THREADS, "service"))
     # Each poll that brings something is a commit: one a second keeps the lake's files and histories small.
-    return Machine(effects, services, time.monotonic, wake.wait, clock, service_interval=1.0)
+    return Machine(effects, services, time.monotonic, pause, clock, service_interval=1.0)
 
 
 def _live(engine: Engine, to: str) -> int:
@@ -212,10 +222,18 @@ def _live(engine: Engine, to: str) -> int:
     return int(code)
 
 
-def _on_signals(stop: Callable[[str], None]) -> None:
+def _on_signals(stop: Callable[[str], None], limit: float) -> None:
+    """The first SIGTERM is polite and has a limit; the second ends the process at once."""
+
+    def at_once(*_: object) -> None:
+        os._exit(int(Exit.INTERRUPTED))
+
     def first(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, at_once)
         stop("stop")
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(int(Exit.INTERRUPTED)))
+        timer = threading.Timer(limit, at_once)
+        timer.daemon = True
+        timer.start()
 
     signal.signal(signal.SIGTERM, first)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the attached command, which detaches

@@ -1,6 +1,7 @@
 """The runner with a world in a file instead of real systems: for tests that start and kill processes.
 
-The file <project>/world.json holds the world; while <project>/hold exists, no range is copied.
+The file <project>/world.json holds the world; while <project>/hold exists, no range is copied, and while
+<project>/hold.<action> exists, that action waits in front of its deed.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ class FileWiring:
     def actions(self, project: Project, plan: Plan) -> dict[str, Action]:
         world = self.world(project)
         found = memory_actions(world)
-        if (project.root / "hold").exists():
-            held = Held(world, "backfill.chunk")
-            held.gate = project.root / "hold"
-            found["backfill.chunk"] = held
+        gates = {"backfill.chunk": "hold", **{path.name[5:]: path.name for path in project.root.glob("hold.*")}}
+        for name, gate in gates.items():
+            if (project.root / gate).exists():
+                held = Held(world, name)
+                held.gate = project.root / gate
+                found[name] = held
         return found
 
     def held_receiver(self, project: Project) -> Receiver:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ from waves_bench import ESTATE, WAVE, Bench
 from cutwater.core.errors import CutwaterError, LeaseHeld, Refused, Unavailable
 from waves import life
 from waves.dark import KINDS, dark_windows
+from waves.engine import Engine
+from waves.executors import Stopped
 from waves.gates import NoGo
 from waves.history import History
 from waves.plan import Plan
 from waves.planner import make_plan
+from waves.ports import Waiting
 from waves.steps import CUTOVER_KINDS
 from waves.wave_file import parse_wave
 
@@ -259,3 +263,92 @@ def test_the_dark_windows_are_measured_from_the_journal(plan: Plan) -> None:
     with pytest.raises(LeaseHeld):
         go(half, life.CUT)
     assert dark_windows(half.store.journal.records("W01", KINDS))[-1].milliseconds is None
+
+
+@pytest.mark.parametrize("target", [life.CUT, life.BACK])
+def test_a_polite_stop_at_any_record_leaves_nobody_in_the_dark(plan: Plan, target: str) -> None:
+    whole = Bench(plan)
+    to_ready(whole)
+    first = len(whole.store.journal.rows)
+    go(whole, life.CUT)
+    if target == life.BACK:
+        first = len(whole.store.journal.rows)
+        go(whole, life.BACK)
+    ends = set()
+    for ordinal in range(first + 1, len(whole.store.journal.rows)):
+        bench = Bench(plan)
+        to_ready(bench)
+        if target == life.BACK:
+            go(bench, life.CUT)
+        engine = bench.engine()
+
+        def hook(number: int, kind: str, moment: str, at: int = ordinal, engine: Engine = engine) -> None:
+            if number == at and moment == "after":
+                engine.stop("stop")
+
+        bench.store.journal.hook = hook
+        with suppress(Stopped, Refused):
+            engine.advance(target)
+        engine.serve()
+        engine.close()
+        assert bench.world.cutover.route[0] != "dark", f"record {ordinal}"
+        assert history(bench).condition == ""
+        assert history(bench).last_run == {} or history(bench).last_run["ended"]
+        ends.add((history(bench).state, bench.world.cutover.route[0]))
+        bench.store.journal.hook = lambda number, kind, moment: None
+        if ordinal % 4 == 0:
+            tour(bench)
+        check(bench)
+    not_dark_yet = {(life.READY, "legacy"), (life.CUTTING_OVER, "legacy")}
+    out = {(life.DUAL_RUN, "legacy"), (life.CUT_OVER, "tobe")}
+    if target == life.CUT:
+        assert ends == not_dark_yet | out, "back while the store could not write, forward once it could"
+    else:
+        assert ends <= {(life.CUT_OVER, "tobe"), (life.DUAL_RUN, "legacy")}
+
+
+def stopped_at(bench: Bench, action: str, target: str = life.CUT) -> Engine:
+    """An engine that is politely stopped while `action` is at work."""
+    engine = bench.engine()
+    bench.world.on_perform = lambda name: engine.stop("stop") if name == action else None
+    return engine
+
+
+def test_a_cutover_that_is_turned_back_says_so(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    engine = stopped_at(bench, "reconcile.final")
+    with pytest.raises(Refused, match="CW3064"):
+        engine.advance(life.CUT)
+    engine.serve()  # ends at once
+    engine.close()
+    now = history(bench)
+    assert (now.state, now.last_run["reason"] if now.last_run else "stop") == (life.DUAL_RUN, "stop")
+    [said] = [row.payload["reason"] for row in bench.store.journal.records("W01", ["rollback.started"])]
+    assert said == "asked to stop while the route was dark"
+
+
+def test_a_polite_stop_in_the_dark_is_bounded(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    go(bench, life.CUT)
+    bench.world.faults["reverse.drained"] = [Waiting("CW3199", "the way is blocked") for _ in range(10_000)]
+    engine = stopped_at(bench, "reverse.mark", life.BACK)
+    with pytest.raises(Stopped):
+        engine.advance(life.BACK)
+    engine.close()
+    assert (history(bench).state, bench.world.cutover.route[0]) == (life.ROLLING_BACK, "dark")
+    assert bench.clock.timer() >= engine.machine.dark_seconds
+    bench.world.faults.clear()
+    tour(bench)
+    check(bench)
+
+
+def test_who_lost_the_wave_stops_wherever_it_is(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    engine = bench.engine()
+    bench.world.on_perform = lambda name: engine.halt("the lease was lost") if name == "fence.prove" else None
+    with pytest.raises(Stopped, match="the lease was lost"):
+        engine.advance(life.CUT)
+    assert bench.world.cutover.route[0] == "dark"
