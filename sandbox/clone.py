@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from cutwater.core.clock import utc_now
-from cutwater.core.config import Project
+from cutwater.core.config import EMBEDDED, Project
 from cutwater.core.errors import Unavailable
 from cutwater.core.progress import Progress, Silent
 from sandbox import clone_kafka, servers
@@ -37,6 +37,13 @@ def clone(source: Project, target: Project, progress: Progress | None = None) ->
     """
     report = progress or Silent()
     old, new = (Layout(item.sandbox_dir.absolute()) for item in (source, target))
+    if old.provider != EMBEDDED:
+        raise Unavailable(
+            "CW1120",
+            f"a sandbox of {old.provider} cannot be copied: its data stand in the engine's volumes",
+            state="nothing was copied",
+            next='rehearse on an embedded one: provider = "embedded" under [sandbox] in cutwater.toml',
+        )
     source.endpoints()  # says that the sandbox is not up
     _room(old)
     new.home.mkdir(parents=True)

@@ -27,6 +27,11 @@ CODES: dict[str, str] = {
         "which takes over what still runs."
     ),
     "CW1115": "No free port was found on 127.0.0.1 between 18000 and 31999. Stop what holds them, then run `cutwater sandbox up` again.",
+    "CW1130": "Containers were asked for and no Docker engine answers. Start one, or use the embedded servers.",
+    "CW1131": "Containers were asked for and the package testcontainers is not installed: pip install 'cutwater[containers]'.",
+    "CW1132": "The Docker engine did not start a container: the image could not be pulled, or the port is taken. The message holds the engine's words.",
+    "CW1133": "A process of the sandbox was asked to hold a container of a server that has none: a defect of ours.",
+    "CW1134": "A sandbox keeps the provider that it was made with (embedded or containers). Remove it with `cutwater sandbox down --delete` to change.",
     "CW1120": "A part of the sandbox could not be copied for a rehearsal. The original is as it was; the same command begins anew.",
     "CW1121": "A rehearsal needs memory and disk for a second sandbox and its runner. The message says how much is there and how much is needed.",
     "CW1116": "The disk that holds the sandbox is nearly full. Free space or set CUTWATER_HOME to a larger disk, then run `cutwater sandbox up`.",

@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutwater.core.config import EMBEDDED
 from cutwater.core.errors import Unavailable
 
 HOST = "127.0.0.1"
@@ -71,6 +72,14 @@ class Layout:
     def state(self) -> Path:
         """What the supervisor last saw, per server (see sandbox.supervisor)."""
         return self.home / "state.json"
+
+    @property
+    def provider(self) -> str:
+        """Who runs the outside servers: what this sandbox was made with."""
+        try:
+            return (self.home / "provider").read_text("utf-8")
+        except FileNotFoundError:
+            return EMBEDDED
 
     def log(self, server: str) -> Path:
         return self.logs / f"{server}.log"

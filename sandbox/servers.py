@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cutwater.core.config import Project
-from cutwater.core.errors import LeaseHeld, Unavailable
+from cutwater.core.config import EMBEDDED, Project
+from cutwater.core.errors import LeaseHeld, Refused, Unavailable
 from cutwater.core.progress import Progress, Silent
 from sandbox import jars
 from sandbox.layout import LEGACY, TOBE, Layout
@@ -26,8 +26,8 @@ from sandbox.specs import ServerSpec, specs
 from sandbox.supervisor import NAME as SUPERVISOR
 from sandbox.supervisor import STOP_WITHIN_SECONDS
 
-UP_WITHIN_SECONDS = 120
-LOCK_WITHIN_SECONDS = 180
+UP_WITHIN_SECONDS = 300
+LOCK_WITHIN_SECONDS = 360
 LEAST_FREE_BYTES = 1 << 30
 # What a user has set for servers and Java of their own would bend ours.
 _NOT_OURS = (
@@ -82,10 +82,11 @@ class SandboxStatus:
 def up(project: Project, progress: Progress | None = None) -> SandboxStatus:
     """Makes all servers run and answer; what runs already is left alone, what is half dead is mended.
 
-    Raises Unavailable (CW1110, CW1114) when a server does not become ready, with the end of its log; what runs stays.
+    Raises Refused CW1134 for another provider than that of the data, what `containers.demand` does, and Unavailable (CW1110, CW1114) when a server does not become ready, with the end of its log; what runs stays.
     """
     report, layout = progress or Silent(), _layout(project)
     with _exclusive(layout):
+        _provide(project, layout)
         layout.create()
         layout.belongs_to(project.state_url)
         _room(layout)
@@ -117,6 +118,10 @@ def down(project: Project, delete: bool = False) -> list[int]:
         if delete:
             from sandbox.postgres_home import delete_data
 
+            if layout.provider != EMBEDDED:
+                from sandbox import containers
+
+                containers.delete_data(layout, specs(layout.provider))
             delete_data(layout)
             shutil.rmtree(layout.home)
     return left
@@ -127,7 +132,7 @@ def status(project: Project) -> SandboxStatus:
     layout = _layout(project)
     told = {server.name: server for server in _told(layout)}
     supervisor = recorded(layout.pid_file(SUPERVISOR))
-    listed = specs()
+    listed = specs(layout.provider)
     with ThreadPoolExecutor(len(listed)) as pool:
         servers = tuple(pool.map(lambda spec: _asked(layout, spec, told.get(spec.name)), listed))
     return SandboxStatus(project.name, layout.home, servers, supervisor.pid if supervisor else 0)
@@ -211,7 +216,7 @@ def _mend(layout: Layout) -> None:
         while any(server.state == "failed" for server in _told(layout)) and time.monotonic() < deadline:
             time.sleep(0.05)
     ready = {server.name for server in _told(layout) if server.state == "ready"}
-    for spec in specs():
+    for spec in specs(layout.provider):
         running = recorded(layout.pid_file(spec.name))
         if running is not None and spec.name in ready and spec.healthy(layout) and spec.healthy(layout):
             stop(running, spec.stop_signal, 5)
@@ -279,7 +284,7 @@ def _stop_all(layout: Layout) -> list[int]:
         while supervisor.process() is not None and time.monotonic() < deadline:
             time.sleep(0.05)
         left += stop(supervisor, signal.SIGKILL, 1)
-    for spec in specs():
+    for spec in specs(layout.provider):
         running = recorded(layout.pid_file(spec.name))
         if running is not None:
             left += stop(running, spec.stop_signal, STOP_WITHIN_SECONDS)
@@ -291,6 +296,25 @@ def _stop_all(layout: Layout) -> list[int]:
     for one in (*stray(layout.home), *orphans):
         left += stop(one, signal.SIGTERM, 5)
     return left
+
+
+def _provide(project: Project, layout: Layout) -> None:
+    """What a sandbox was made with it keeps: the data of one provider are not those of the other."""
+    made = layout.home.exists() and any(layout.home.iterdir())
+    if made and layout.provider != project.provider:
+        raise Refused(
+            "CW1134",
+            f"the sandbox {layout.home.name} was made with {layout.provider} servers, now {project.provider} are asked for",
+            state="nothing was started",
+            next="cutwater sandbox down --delete, then cutwater sandbox up",
+        )
+    if project.provider == EMBEDDED:
+        return
+    from sandbox import containers
+
+    containers.demand()
+    layout.home.mkdir(parents=True, exist_ok=True)
+    (layout.home / "provider").write_text(project.provider, "utf-8")
 
 
 def _room(layout: Layout) -> None:

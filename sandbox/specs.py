@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from cutwater.core.config import EMBEDDED
 from sandbox.layout import Layout
 
 
@@ -37,8 +38,8 @@ class ServerSpec(Protocol):
         """What has to be there once the server answers (roles, databases); safe to repeat."""
 
 
-def specs() -> list[ServerSpec]:
-    """The servers, in the order in which they are listed."""
+def specs(provider: str = EMBEDDED) -> list[ServerSpec]:
+    """The servers, in the order in which they are listed. provider: who runs those that are not our own programs."""
     from sandbox.aws import Aws
     from sandbox.gateway import Gateway
     from sandbox.kafka import Kafka
@@ -48,4 +49,19 @@ def specs() -> list[ServerSpec]:
     from sandbox.registry import Registry
     from sandbox.tobe import TobeApi, tobe_postgres
 
-    return [Postgres(), Kafka(), Registry(), Aws(), LegacyApi(), tobe_postgres(), TobeApi(), Gateway(), Notify()]
+    listed: list[ServerSpec] = [
+        Postgres(),
+        Kafka(),
+        Registry(),
+        Aws(),
+        LegacyApi(),
+        tobe_postgres(),
+        TobeApi(),
+        Gateway(),
+        Notify(),
+    ]
+    if provider == EMBEDDED:
+        return listed
+    from sandbox.containers import IMAGES, Container
+
+    return [Container(spec) if spec.name in IMAGES else spec for spec in listed]

@@ -30,7 +30,7 @@ from sandbox.processes import MARK, SERVER_MARK, Identity, identity, listens, re
 from sandbox.specs import Launch, ServerSpec, specs
 
 RESTARTS, WITHIN_SECONDS, FIRST_PAUSE_SECONDS = 5, 300, 0.25
-READY_WITHIN_SECONDS = 90
+READY_WITHIN_SECONDS = 240  # a process that ended is seen at once; this is for one that starts on a busy machine
 STOP_WITHIN_SECONDS = 20
 LOG_BYTES = 20 << 20
 _POLL_SECONDS = 0.5
@@ -227,7 +227,7 @@ class Supervisor:
 def serve(layout: Layout, lock: TextIO) -> None:
     """Runs until it is told to stop."""
     spark = [str(path) for path in jars.paths("spark")]
-    supervisor = Supervisor(layout, specs(), lambda: write_endpoints(layout, str(java_home()), spark))
+    supervisor = Supervisor(layout, specs(layout.provider), lambda: write_endpoints(layout, str(java_home()), spark))
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stopping.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, lambda *_: supervisor.retry())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cutwater.core.config import Project, load_project
+from cutwater.core.config import CONTAINERS, PROVIDER_VARIABLE, Project, load_project
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +32,10 @@ def session_home() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def sandbox_project(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project whose sandbox is up. Tests share it: each makes its own schemas, topics and names."""
-    from sandbox import servers
+    from sandbox import containers, servers
 
+    if os.environ.get(PROVIDER_VARIABLE) == CONTAINERS and (why := containers.absence()):
+        pytest.skip(f"{PROVIDER_VARIABLE}={CONTAINERS}: {why}")
     root = tmp_path_factory.mktemp("project")
     (root / "cutwater.toml").write_text(
         f'[project]\nname = "test-{secrets.token_hex(3)}"\n\n[endpoints]\nfrom = "sandbox"\n', "utf-8"

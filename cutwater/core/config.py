@@ -18,8 +18,10 @@ from urllib.parse import quote
 from cutwater.core.errors import BadInput, Unavailable
 
 CONFIG_NAME = "cutwater.toml"
-_TABLES = ("project", "state", "endpoints")
-_SETTINGS = {"project": ("name", "files"), "state": ("url",)}
+_TABLES = ("project", "state", "endpoints", "sandbox")
+_SETTINGS = {"project": ("name", "files"), "state": ("url",), "sandbox": ("provider",)}
+EMBEDDED, CONTAINERS = "embedded", "containers"  # who runs the sandbox's outside servers
+PROVIDER_VARIABLE = "CUTWATER_SANDBOX_PROVIDER"  # goes before cutwater.toml: for tests
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -56,6 +58,7 @@ class Project:
     endpoints_from: str = "sandbox"
     configured: dict[str, str] = field(default_factory=dict)
     files: str = "."
+    provider: str = EMBEDDED
 
     @property
     def files_dir(self) -> Path:
@@ -155,7 +158,24 @@ def load_project(root: Path) -> Project:
     configured = {key: str(value) for key, value in ends.items() if key != "from"}
     folder = re.sub(r"[^A-Za-z0-9._-]", "-", root.resolve().name).strip(".-_")[:64] or "project"
     name, files = str(project.get("name", folder)), str(project.get("files", "."))
-    return Project(root.resolve(), name, url, source, configured, files)
+    return Project(root.resolve(), name, url, source, configured, files, _provider(path, document))
+
+
+def _provider(path: Path, document: dict[str, object]) -> str:
+    """Raises BadInput CW1008 for one that there is not, wherever it was said."""
+    table = document.get("sandbox", {})
+    said = str(table.get("provider", EMBEDDED)) if isinstance(table, dict) else EMBEDDED
+    place, given = f"{path}: [sandbox] provider", os.environ.get(PROVIDER_VARIABLE, "")
+    if given:
+        place, said = PROVIDER_VARIABLE, given
+    if said not in (EMBEDDED, CONTAINERS):
+        raise BadInput(
+            "CW1008",
+            f"{place} {said!r} is unknown",
+            state="nothing was read or written",
+            next=f"one of: {EMBEDDED}, {CONTAINERS}",
+        )
+    return said
 
 
 def _check(path: Path, document: dict[str, object]) -> None:
