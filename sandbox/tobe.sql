@@ -34,7 +34,9 @@ CREATE TABLE IF NOT EXISTS tobe.payment (
   charges             numeric(12,4)
 );
 
--- Also of payments that were begun on the legacy side, which have no row in tobe.payment.
+-- Also of payments that were begun on the legacy side, which have no row in tobe.payment, and what happened on the legacy side
+-- to payments that were begun here: brought over before the store takes the writes. The latest one is the payment's status,
+-- whatever tobe.payment.status says of it.
 CREATE TABLE IF NOT EXISTS tobe.payment_status (
   payment_id  bigint NOT NULL,
   uetr        uuid NOT NULL,
@@ -45,6 +47,7 @@ CREATE TABLE IF NOT EXISTS tobe.payment_status (
   occurred_at timestamptz NOT NULL,
   PRIMARY KEY (uetr, seq)
 );
+ALTER TABLE tobe.payment_status ADD COLUMN IF NOT EXISTS smoke text;  -- as of its payment: never on the legacy side
 
 -- What was answered to which key. Keys of the legacy side are brought over before the switch, also (after a way back) those of
 -- payments that were made here: origin is part of the key, so that what the legacy side has can be counted.

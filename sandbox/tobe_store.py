@@ -32,22 +32,28 @@ def _insert(table: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO tobe.{table} ({', '.join(columns)}) VALUES ({', '.join(f'%({name})s' for name in columns)})"  # noqa: S608 - our own names
 
 
-_PAYMENT, _STATUS = _insert("payment", PAYMENT_COLUMNS), _insert("payment_status", STATUS_COLUMNS)
+_PAYMENT, _STATUS = _insert("payment", PAYMENT_COLUMNS), _insert("payment_status", (*STATUS_COLUMNS, "smoke"))
 _OUTBOX = _insert("outbox", ("event_id", "kind", "payload"))
 _KEY = "INSERT INTO tobe.idempotency (key, uetr, payment_id, origin) VALUES (%s, %s, %s, 'tobe') ON CONFLICT DO NOTHING"
 _KNOWN = "SELECT key, uetr, payment_id, origin FROM tobe.idempotency WHERE key = %s OR uetr = %s ORDER BY key = %s DESC"
 _ADVANCE = "UPDATE tobe.payment SET status = %(status)s, updated_at = %(occurred_at)s WHERE uetr = %(uetr)s"
 _HISTORY = f"SELECT {', '.join(STATUS_COLUMNS)} FROM tobe.payment_status WHERE uetr = %s ORDER BY seq"  # noqa: S608 - our own column names
-_SAME = """
-SELECT p.payment_id, p.uetr, p.status, p.amount, p.currency, p.end_to_end_id, p.value_date, p.updated_at, p.smoke,
-  d.iban AS debtor_iban, c.iban AS creditor_iban
-FROM tobe.payment p
+# The latest status, wherever it was taken: the row's own is of the time when the store had the route last.
+_LATEST = """
+LEFT JOIN LATERAL (
+  SELECT s.status, s.occurred_at FROM tobe.payment_status s WHERE s.uetr = p.uetr ORDER BY s.seq DESC LIMIT 1
+) AS last ON true"""
+_SAME = f"""
+SELECT p.payment_id, p.uetr, coalesce(last.status, p.status) AS status, p.amount, p.currency, p.end_to_end_id, p.value_date,
+  coalesce(last.occurred_at, p.updated_at) AS updated_at, p.smoke, d.iban AS debtor_iban, c.iban AS creditor_iban
+FROM tobe.payment p {_LATEST}
 LEFT JOIN tobe.account d ON d.account_id = p.debtor_account_id
 LEFT JOIN tobe.account c ON c.account_id = p.creditor_account_id
-WHERE p.uetr = %s"""
-_LIST = """
-SELECT payment_id, uetr, end_to_end_id, channel, amount, currency, value_date, status, created_at, updated_at
-FROM tobe.payment WHERE payment_id > %s ORDER BY payment_id LIMIT %s"""
+WHERE p.uetr = %s"""  # noqa: S608 - our own text
+_LIST = f"""
+SELECT p.payment_id, p.uetr, p.end_to_end_id, p.channel, p.amount, p.currency, p.value_date,
+  coalesce(last.status, p.status) AS status, p.created_at, coalesce(last.occurred_at, p.updated_at) AS updated_at
+FROM tobe.payment p {_LATEST} WHERE p.payment_id > %s ORDER BY p.payment_id LIMIT %s"""  # noqa: S608 - our own text
 
 
 def take_ids(connection: psycopg.Connection[Any], sequence: str, count: int) -> list[int]:
@@ -76,7 +82,7 @@ def write(
                 _KEY, [(row["idempotency_key"] or str(row["uetr"]), row["uetr"], row["payment_id"]) for row in made]
             )
         if statuses:
-            cursor.executemany(_STATUS, [row for row, _, _ in statuses])
+            cursor.executemany(_STATUS, [{**row, "smoke": smoke} for row, _, smoke in statuses])
             cursor.executemany(_ADVANCE, [row for row, _, _ in statuses])
         if outbox:
             cursor.executemany(_OUTBOX, outbox)
@@ -144,7 +150,7 @@ class TobeStore(Store):
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [str(uetr)])
             history = connection.execute(_HISTORY, [uetr]).fetchall()
             row = new_status(uetr, document)
-            payment_id, last, smoke = self._begun(connection, uetr, document)
+            payment_id, last, smoke = self._begun(connection, uetr, document, history)
             last = max([last, *(item["seq"] for item in history)])
             row |= {"payment_id": payment_id, "seq": row["seq"] or last + 1}
             for item in history:
@@ -156,12 +162,13 @@ class TobeStore(Store):
         return plain_row(row), True
 
     def status(self, uetr: uuid.UUID) -> Row:
-        """The status now and how it came to be; what was begun on the legacy side is looked up in the lake."""
+        """The status now and how it came to be. What was begun on the legacy side is looked up in the lake as far as it was
+        not brought over."""
         with self.connection() as connection:
             found = connection.execute(_SAME, [uetr]).fetchone()
             history = [plain_row(item) for item in connection.execute(_HISTORY, [uetr])]
             known = found or (connection.execute(_KNOWN, ["", uetr, ""]).fetchone() if not history else history[-1])
-        if found is None:
+        if found is None and not _whole(history):
             earlier = self.lake.history(str(uetr))
             seen = {item["seq"] for item in history}
             history = sorted(
@@ -194,10 +201,12 @@ class TobeStore(Store):
         if found is not None and any(found[name] != getattr(payment, name) for name in _CONTENT if name in found):
             raise Conflict(f"{payment.uetr} was used with another content")
         begun = found or used or {}
-        return {"payment_id": begun["payment_id"], "uetr": str(payment.uetr), "status": begun.get("status", "RCVD")}
+        last = connection.execute(_HISTORY, [payment.uetr]).fetchall()[-1:]  # newer than what the lake has
+        status = last[0]["status"] if last else begun.get("status", "RCVD")
+        return {"payment_id": begun["payment_id"], "uetr": str(payment.uetr), "status": status}
 
     def _begun(
-        self, connection: psycopg.Connection[Row], uetr: uuid.UUID, document: Row
+        self, connection: psycopg.Connection[Row], uetr: uuid.UUID, document: Row, history: Sequence[Row]
     ) -> tuple[int, int, str | None]:
         """payment_id, the last status number on the legacy side, and the mark of a payment; raises Missing."""
         found = connection.execute(
@@ -205,11 +214,12 @@ class TobeStore(Store):
         ).fetchone()
         if found is not None:
             return int(found["payment_id"]), 0, found["smoke"]
-        earlier = [] if document.get("seq") else self.lake.history(str(uetr))
+        earlier = [] if document.get("seq") or _whole(history) else self.lake.history(str(uetr))
         last = max((int(item["seq"]) for item in earlier), default=0)
         used = connection.execute(_KNOWN, ["", uetr, ""]).fetchone()
         payment_id = (
             document.get("payment_id")
+            or next((item["payment_id"] for item in history), None)
             or (used or {}).get("payment_id")
             or next((item["payment_id"] for item in earlier), None)
         )
@@ -244,6 +254,11 @@ class TobeStore(Store):
             "value_date": payment.value_date, "status": "RCVD", "remittance": payment.remittance, "details": None,
             "created_at": now, "updated_at": now, "batch_id": None, "charges": None,
         }  # fmt: skip
+
+
+def _whole(history: Sequence[Row]) -> bool:
+    """Whether a payment's statuses are all there, from the first on."""
+    return bool(history) and [int(item["seq"]) for item in history] == list(range(1, len(history) + 1))
 
 
 _CONTENT = ("amount", "currency", "end_to_end_id", "value_date", "debtor_iban", "creditor_iban")

@@ -19,7 +19,7 @@ def cutover_steps(
     mappings: the wave's tables, which the fence closes. names: slot and publication of the wave.
     """
     tables = [[item["source_schema"], item["source_table"]] for item in mappings]
-    grace, keys = section.grace_seconds, [item.model_dump(mode="json") for item in section.keys]
+    grace, keys = section.grace_seconds, [item.as_plain() for item in section.keys]
     back = section.reverse.model_dump(mode="json") if section.reverse else {}
     reverse = {"keys": keys, **back}
     check = {

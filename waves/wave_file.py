@@ -135,15 +135,35 @@ class FileRouteEntry(_Model):
         return value
 
 
+class Through(_Model):
+    """A table beside the source, joined by a column that both have: its columns are named `through.<column>`."""
+
+    table: tuple[str, str]
+    join: str
+
+
 class KeyCopy(_Model):
     """What the store has to know before it answers: rows of a legacy table, by target column. watermark: a source column of
-    whole numbers that rises; constants: what every copied row has."""
+    whole numbers that rises, or of times where overlap_seconds says how far back it is looked again; constants: what every
+    copied row has. unless: a target column that marks rows which the legacy side never has (smoke tests)."""
 
     source: tuple[str, str]
     target: tuple[str, str]
     columns: Annotated[dict[str, str], Field(min_length=1)]
     constants: dict[str, str] = Field(default_factory=dict)
     watermark: str = ""
+    through: Through | None = None
+    overlap_seconds: Annotated[int, Field(ge=0, le=30 * 86_400)] | None = None
+    unless: str = ""
+
+    def as_plain(self) -> dict[str, Any]:
+        """What the file says: a plan of a file without the newer settings keeps its hash."""
+        newer = {
+            "through": self.through is None,
+            "overlap_seconds": self.overlap_seconds is None,
+            "unless": not self.unless,
+        }
+        return self.model_dump(mode="json", exclude={name for name, absent in newer.items() if absent})
 
 
 class ReverseSection(_Model):

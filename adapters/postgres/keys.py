@@ -1,4 +1,4 @@
-"""What the store has to know of the legacy side before it answers a client: idempotency keys, reference data.
+"""What the store has to know of the legacy side before it answers a client: idempotency keys, statuses, reference data.
 
 A client whose request was committed and whose answer was lost asks the other side again, with the same key. So the keys
 are brought over before the dark, in bulk, and completed at the fence, when nobody writes any more.
@@ -24,7 +24,9 @@ class StoreKeys:
     """`store.keys` {mark, copies, complete}: rows that the store lacks are copied, rows that it has are left as they are.
 
     A copy is {source: [schema, table], target: [schema, table], columns: {target column: source column}, constants: {target
-    column: text}, watermark: source column of whole numbers}. complete: nobody writes; a count that differs then is looked
+    column: text}, watermark: source column}, and perhaps through: {table: [schema, table], join: column of both} for source columns
+    that are named `through.<column>`, overlap_seconds: the watermark is a time, else it is a whole number; unless: a target
+    column that marks rows which the source never had. The store's fence lets it through. complete: nobody writes; a count that differs then is looked
     into row by row, and Refused (CW3422) where the store lacks some still.
     """
 
@@ -53,25 +55,31 @@ class StoreKeys:
     def describe(self, args: Mapping[str, Any]) -> str:
         return f"bring {', '.join('.'.join(item['target']) for item in args['copies']) or 'nothing'} up to date in the store"
 
-    def _low(self, source: Connection, store: Connection, copy: Mapping[str, Any]) -> int | None:
+    def _low(self, source: Connection, store: Connection, copy: Mapping[str, Any]) -> str | None:
         """Where the copy goes on: the highest of what is in the store, less the overlap; None for an empty store."""
         mark = copy.get("watermark")
         into = next((to for to, of in copy["columns"].items() if of == mark), None)
         if into is None:
             return None
-        query = sql.SQL("SELECT max({}) FROM {}").format(sql.Identifier(into), sql.Identifier(*copy["target"]))
+        seconds = copy.get("overlap_seconds")
+        less: sql.Composable = sql.Literal(OVERLAP)
+        if seconds is not None:
+            less = sql.SQL("make_interval(secs => {})").format(sql.Literal(int(seconds)))
+        query = sql.SQL("SELECT (max({}) - {})::text FROM {}").format(
+            sql.Identifier(into), less, sql.Identifier(*copy["target"])
+        )
         row = store.execute(query + _same(copy)).fetchone()
-        return int(row[0]) - OVERLAP if row and row[0] is not None else None
+        return str(row[0]) if row and row[0] is not None else None
 
     def _copy(
-        self, source: Connection, store: Connection, copy: Mapping[str, Any], fence: Fence, low: int | None
+        self, source: Connection, store: Connection, copy: Mapping[str, Any], fence: Fence, low: str | None
     ) -> int:
         names, constants = list(copy["columns"]), dict(copy.get("constants") or {})
         select = sql.SQL("SELECT {} FROM {}").format(
-            sql.SQL(", ").join(sql.Identifier(copy["columns"][name]) for name in names), sql.Identifier(*copy["source"])
+            sql.SQL(", ").join(_column(copy["columns"][name]) for name in names), _from(copy)
         )
         if low is not None:
-            select += sql.SQL(" WHERE {} > {}").format(sql.Identifier(copy["watermark"]), sql.Literal(low))
+            select += sql.SQL(" WHERE {} > {}").format(_column(copy["watermark"]), sql.Literal(low))
         staged = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in names)
         cast = self._cast(store, copy, [*names, *constants])
         values = sql.SQL(", ").join(
@@ -82,6 +90,9 @@ class StoreKeys:
         )
         with store.transaction():
             fence_schema.check_token(fence_schema.read(store, fence.wave, "FOR SHARE"), fence.wave, fence.token)
+            fenced = store.execute("SELECT to_regclass('cutwater.pass') IS NOT NULL").fetchone() == (True,)
+            if fenced:  # the store is closed until the switch, to everybody else
+                fence_schema.let_through(store, fence.wave, fence.token)
             store.execute(sql.SQL("CREATE TEMP TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(_STAGE), staged))
             with (
                 source.cursor().copy(sql.SQL("COPY ({}) TO STDOUT").format(select)) as rows,
@@ -97,6 +108,8 @@ class StoreKeys:
                     sql.Identifier(_STAGE),
                 )
             )
+            if fenced:
+                fence_schema.end_pass(store)
             return done.rowcount
 
     def _cast(self, store: Connection, copy: Mapping[str, Any], names: list[str]) -> dict[str, str]:
@@ -112,14 +125,28 @@ class StoreKeys:
         return max(0, int((here.fetchone() or (0,))[0]) - int((there.fetchone() or (0,))[0]))
 
 
+def _column(name: str) -> sql.Composable:
+    alias, _, column = name.rpartition(".")
+    return sql.Identifier("t" if alias == "through" else "s", column)
+
+
+def _from(copy: Mapping[str, Any]) -> sql.Composable:
+    table: sql.Composable = sql.SQL("{} AS s").format(sql.Identifier(*copy["source"]))
+    if through := copy.get("through"):
+        join = sql.Identifier(through["join"])
+        table += sql.SQL(" JOIN {} AS t ON t.{} = s.{}").format(sql.Identifier(*through["table"]), join, join)
+    return table
+
+
 def _same(copy: Mapping[str, Any]) -> sql.Composable:
-    """Of the target only the rows that this copy makes."""
-    constants = dict(copy.get("constants") or {})
-    if not constants:
-        return sql.SQL("")
-    return sql.SQL(" WHERE ") + sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(text)) for name, text in constants.items()
-    )
+    """Of the target only the rows that the source has as well."""
+    parts: list[sql.Composable] = [
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(text))
+        for name, text in dict(copy.get("constants") or {}).items()
+    ]
+    if copy.get("unless"):
+        parts.append(sql.SQL("{} IS NULL").format(sql.Identifier(copy["unless"])))
+    return sql.SQL(" WHERE ") + sql.SQL(" AND ").join(parts) if parts else sql.SQL("")
 
 
 def _incomplete(name: str, missing: int) -> Refused:

@@ -27,10 +27,11 @@ from waves.ports import Fence, Waiting
 
 WAVE = "WX"
 LEGACY_TABLES = ("file_batch", "payment", "payment_status", "outbox", "operator_note", "account")
-# Not the keys: they are brought over while the store is closed. A request that writes one writes a payment, too.
+# Not the keys: a request that writes one writes a payment, too.
 STORE_TABLES = ("payment", "payment_status", "outbox")
 OUTBOX = ("tobe", "outbox")
-MAPPING = Path(__file__).resolve().parents[2] / "sandbox" / "project" / "reverse.yaml"
+FILES = Path(__file__).resolve().parents[2] / "sandbox" / "project"
+MAPPING = FILES / "reverse.yaml"
 
 
 @dataclass
@@ -91,13 +92,7 @@ class Bridge:
         if side == "legacy":
             self.reverse()
         else:
-            keys = {
-                "source": ["payhub", "payment"],
-                "target": ["tobe", "idempotency"],
-                "constants": {"origin": "legacy"},
-            }
-            columns = {"key": "uetr", "uetr": "uetr", "payment_id": "payment_id"}
-            copies = [{**keys, "columns": columns, "watermark": "payment_id"}]
+            copies = yaml.safe_load((FILES / "waves" / "W01.yaml").read_text("utf-8"))["cutover"]["keys"]
             StoreKeys(self.ends.postgres_dsn, self.ends.store_dsn).perform(
                 {"copies": copies, "complete": True}, self.held
             )

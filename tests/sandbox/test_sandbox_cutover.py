@@ -17,7 +17,7 @@ from sandbox_support import eventually, kill, running
 
 from adapters.aws.route import Route
 from cutwater.core.clock import utc_now
-from cutwater.core.config import Project
+from cutwater.core.config import Endpoints, Project
 from cutwater.state.store import open_store
 from sandbox import servers
 from sandbox.estate.api_client import ApiClient
@@ -304,3 +304,152 @@ def test_the_status_api_states_its_lag(project: Project, gateway: httpx.Client) 
     answer = gateway.get(f"/status/{uuid.uuid4()}")
     assert answer.status_code in (404, 503)
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def on_legacy(ends: Endpoints, uetr: str, *statuses: str) -> None:
+    """The hub itself goes on with a payment: the legacy API has no operation for it."""
+    with psycopg.connect(ends.postgres_dsn) as db:
+        for status in statuses:
+            db.execute(
+                "INSERT INTO payhub.payment_status SELECT p.payment_id, (SELECT max(seq) + 1 FROM payhub.payment_status s "
+                "WHERE s.payment_id = p.payment_id), %s, NULL, 'HUB', clock_timestamp() FROM payhub.payment p WHERE uetr = %s",
+                [status, uetr],
+            )
+            db.execute(
+                "UPDATE payhub.payment SET status = %s, updated_at = (SELECT max(occurred_at) FROM payhub.payment_status s "
+                "WHERE s.payment_id = payment.payment_id) WHERE uetr = %s",
+                [status, uetr],
+            )
+
+
+def told(gateway: httpx.Client, side: str, uetr: str) -> dict[str, Any]:
+    """What a client sees, and that it was this side that said it."""
+    answer = gateway.get(f"/payments/{uetr}/status")
+    assert (answer.status_code, answer.headers["X-Cutwater-Side"]) == (200, side)
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def history(found: dict[str, Any]) -> list[tuple[int, str]]:
+    return [(item["seq"], item["status"]) for item in found["history"]]
+
+
+def test_a_payments_status_is_the_same_whichever_side_answers(
+    bridge: Bridge, gateway: httpx.Client, body: dict[str, Any]
+) -> None:
+    """Over, back, over again and back: payments that were begun on either side and went on on the other. The lake holds
+    nothing here: what the store says it knows itself."""
+    name = key()
+    made = gateway.post("/payments", json=body, headers={"Idempotency-Key": name}).json()
+    old = made["uetr"]
+    on_legacy(bridge.ends, old, "ACCP", "PDNG")
+    before = told(gateway, "legacy", old)
+    assert history(before) == [(1, "RCVD"), (2, "ACCP"), (3, "PDNG")]
+
+    bridge.dark()
+    bridge.open("tobe")
+    assert told(gateway, "tobe", old) == before
+    repeated: list[httpx.Response] = []
+
+    def repeat() -> bool:  # the first look at the lake loads its reader: the gateway may lose patience
+        repeated.append(gateway.post("/payments", json=body, headers={"Idempotency-Key": name}))
+        return repeated[-1].status_code == 200
+
+    assert eventually(repeat)
+    assert repeated[-1].json()["status"] == "PDNG"
+    assert gateway.post(f"/payments/{old}/status", json={"status": "ACSP"}).json()["seq"] == 4
+    new = gateway.post("/payments", json=body, headers={"Idempotency-Key": key()}).json()["uetr"]
+    gateway.post(f"/payments/{new}/status", json={"status": "ACCP"})
+    seen = {uetr: told(gateway, "tobe", uetr) for uetr in (old, new)}
+
+    bridge.dark()
+    bridge.open("legacy")
+    assert {uetr: told(gateway, "legacy", uetr) for uetr in (old, new)} == seen
+    on_legacy(bridge.ends, old, "ACSC")
+    on_legacy(bridge.ends, new, "PDNG", "RJCT")
+    seen = {uetr: told(gateway, "legacy", uetr) for uetr in (old, new)}
+
+    bridge.dark()
+    bridge.open("tobe")
+    assert {uetr: told(gateway, "tobe", uetr) for uetr in (old, new)} == seen
+    with psycopg.connect(bridge.ends.store_dsn) as store:
+        [(listed,)] = store.execute("SELECT payment_id FROM tobe.payment WHERE uetr = %s", [new]).fetchall()
+    page = gateway.get("/payments", params={"limit": 200}).json()["data"]
+    assert [row["status"] for row in page if row["payment_id"] == listed] in ([], ["RJCT"])
+    assert gateway.post(f"/payments/{new}/status", json={"status": "CANC"}).json()["seq"] == 5, (
+        "no number is used twice"
+    )
+    assert gateway.post(f"/payments/{old}/status", json={"status": "ACCC"}).json()["seq"] == 6
+    seen = {uetr: told(gateway, "tobe", uetr) for uetr in (old, new)}
+    assert history(seen[old])[3:] == [(4, "ACSP"), (5, "ACSC"), (6, "ACCC")]
+
+    bridge.dark()
+    bridge.open("legacy")
+    assert {uetr: told(gateway, "legacy", uetr) for uetr in (old, new)} == seen
+
+
+def test_statuses_that_the_copy_before_the_dark_missed_are_completed_in_it(
+    bridge: Bridge, gateway: httpx.Client, body: dict[str, Any]
+) -> None:
+    """A status whose time lies behind the watermark: the count tells, and everything is looked through."""
+    uetr = gateway.post("/payments", json=body, headers={"Idempotency-Key": key()}).json()["uetr"]
+    bridge.dark()
+    bridge.open("tobe")
+    bridge.dark()
+    bridge.open("legacy")
+    with psycopg.connect(bridge.ends.postgres_dsn) as db:
+        db.execute(
+            "INSERT INTO payhub.payment_status SELECT payment_id, 2, 'ACCP', NULL, 'HUB', now() - interval '3 days' "
+            "FROM payhub.payment WHERE uetr = %s",
+            [uetr],
+        )
+    bridge.dark()
+    bridge.open("tobe")
+    assert history(told(gateway, "tobe", uetr)) == [(1, "RCVD"), (2, "ACCP")]
+
+
+SERVED = """\
+wave: WS
+title: what the status API serves
+accepts_writes: readers
+assets: [postgres:payhub.payment, postgres:payhub.payment_status, postgres:payhub.file_batch, postgres:payhub.account, postgres:payhub.party]
+"""
+
+
+def test_the_status_api_serves_what_the_lake_has(bridge: Bridge, gateway: httpx.Client, body: dict[str, Any]) -> None:
+    """Over a filled lake: the legacy API's answer for the same payments, the lag stated, and the snapshot moves on."""
+    from cutwater.commands import inventory, reconcile, wave, wave_run
+    from cutwater.state.store import open_store
+
+    project, ends = bridge.project, bridge.ends
+    (project.root / "waves").mkdir(exist_ok=True)
+    (project.root / "waves" / "WS.yaml").write_text(SERVED, "utf-8")
+    inventory.discover(project)
+    wave.plan_wave(project, "WS", "planner")
+    try:
+        wave_run.run(project, "WS", "dual-run")
+        with psycopg.connect(ends.postgres_dsn) as db:
+            uetrs = [str(row[0]) for row in db.execute("SELECT uetr FROM payhub.payment ORDER BY payment_id LIMIT 20")]
+        snapshots = set()
+        for uetr in uetrs:
+            served, legacy = gateway.get(f"/status/{uetr}").json(), told(gateway, "legacy", uetr)
+            assert {name: served[name] for name in ("payment_id", "uetr", "status", "updated_at")} == {
+                name: legacy[name] for name in ("payment_id", "uetr", "status", "updated_at")
+            }
+            assert served["source"] == "legacy.payment"
+            assert served["lag_ms"] >= 0
+            snapshots.add(served["snapshot"])
+        unknown = gateway.get(f"/status/{uuid.uuid4()}")
+        assert unknown.status_code == 404
+        assert " as of " in unknown.json()["detail"], "what is not there is not there as of a time"
+        new = gateway.post("/payments", json=body, headers={"Idempotency-Key": key()}).json()["uetr"]
+        on_legacy(ends, uetrs[0], "ACCC")
+        with open_store(project.state_url) as store:
+            reconcile.run(project, "WS", store)  # pins a point behind these, and folds up to it
+        for uetr in (new, uetrs[0]):
+            served, legacy = gateway.get(f"/status/{uetr}").json(), told(gateway, "legacy", uetr)
+            assert (served["status"], served["updated_at"]) == (legacy["status"], legacy["updated_at"])
+            assert served["snapshot"] not in snapshots
+    finally:
+        wave_run.stop(project, "WS")
+        wave.abandon(project, "WS", "WS")
