@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,19 @@ def test_evidence_is_asked_for_once_more_at_the_moment_of_the_cutover(plan: Plan
     for _ in range(61):
         bench.clock.pause(60)
     with pytest.raises(NoGo, match="61 min old"):
+        go(bench, life.CUT)
+    assert history(bench).state == life.READY
+    assert bench.world.cutover.route == ["legacy", 1]
+
+
+@pytest.mark.parametrize("minutes", [5, -5])
+def test_a_clock_five_minutes_off_is_no_go_at_the_moment_of_the_cutover(
+    plan: Plan, minutes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    monkeypatch.setattr(bench.store, "skew", lambda clock: timedelta(minutes=minutes))
+    with pytest.raises(NoGo, match="300000 ms"):
         go(bench, life.CUT)
     assert history(bench).state == life.READY
     assert bench.world.cutover.route == ["legacy", 1]
