@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from payments.model import Parsed
 
@@ -63,6 +63,14 @@ class FeedSource(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class Transactional(Protocol):
+    """A feed whose end may not be settled: something behind it is neither committed nor aborted."""
+
+    def unsettled(self) -> str:
+        """Where, in words; empty where nothing is. Raises as `FeedSource.fetch`."""
 
 
 class MessageParser(Protocol):

@@ -58,6 +58,7 @@ CASES = (
         (
             REAL + "test_an_open_kafka_transaction_is_waited_for",
             GROUPS + "test_an_open_transaction_is_waited_for",
+            "adapters/test_adapters_feeds_kafka.py::test_a_feed_is_not_drained_while_a_transaction_is_open",
         ),
     ),
     Case(

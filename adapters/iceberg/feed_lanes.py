@@ -93,7 +93,8 @@ class FeedCaughtUp:
 
 
 class FeedsDrained:
-    """`feeds.drained` {feeds}: by a look that began after the fence, nothing of these feeds is left outside the lake."""
+    """`feeds.drained` {feeds}: by a look that began after the fence, nothing of these feeds is left outside the lake, and no
+    transaction is open that could still add to them."""
 
     def __init__(self, shared: Callable[[], SharedTap]) -> None:
         self.shared = shared
@@ -103,10 +104,20 @@ class FeedsDrained:
         with shared.lock:  # no poll is under way: the next one begins now
             shared.poll(shared.polls, fence)
             left = {feed: shared.behind(feed) for feed in feeds}
+            unsettled = shared.tap.unsettled(feeds)
         late = {feed: behind for feed, behind in left.items() if behind}
         if late:
             told = ", ".join(f"{feed} {'unknown' if behind < 0 else behind}" for feed, behind in late.items())
             raise Waiting("CW3301", f"{len(late)} feeds still catch up", cause=f"messages behind: {told}")
+        if unsettled:
+            told = "; ".join(f"{feed} {place}" for feed, place in unsettled.items())
+            raise Waiting(
+                "CW3311",
+                f"a transaction is open in {len(unsettled)} feeds",
+                cause=told,
+                state="what it holds is neither committed nor aborted: nobody knows yet whether it was sent",
+                next="end the producer, or wait for its transaction.timeout.ms",
+            )
         return {"feeds": len(feeds), "behind": 0}
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cutwater.core.errors import Unavailable
-from lakehouse.ports import Delivery, FeedSource, Position
+from lakehouse.ports import Delivery, FeedSource, Position, Transactional
 from waves.ports import Fence, Outcome, ServiceStatus
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ class FeedTap:
         """Was everything (of `stream`, else of all feeds) that was there at the last poll's beginning taken in?"""
         chosen = [self._feeds[stream]] if stream else list(self._feeds.values())
         return all(feed.behind == 0 for feed in chosen)
+
+    def unsettled(self, streams: Sequence[str]) -> dict[str, str]:
+        """Of these streams, those behind whose end a transaction is open, and where."""
+        sources = {name: self._feeds[name].source for name in streams}
+        found = {name: item.unsettled() for name, item in sources.items() if isinstance(item, Transactional)}
+        return {name: where for name, where in found.items() if where}
 
     def answer(self, kind: str, payload: Mapping[str, Any], fence: Fence) -> Outcome | None:
         """`feeds`: per stream the position in the lake, the end seen, what is between; and the tables' snapshots."""

@@ -129,14 +129,31 @@ class KafkaSource:
                 )
         return start
 
-    def _watermarks(self) -> dict[str, tuple[int, int]]:
-        """Low and last stable offset per partition.
+    def unsettled(self) -> str:
+        """Partitions in which a transaction is open, in words: what is behind it is neither committed nor aborted. Empty
+        where there is none. The stable offset is asked for first: a transaction that begins in between is seen, not missed."""
+        from confluent_kafka import IsolationLevel
+        from confluent_kafka.admin import OffsetSpec
 
-        Asked through a connection of its own: on the consumer's, a question waits behind its long poll (half a second
-        each), and one question is enough for all partitions.
-        """
-        from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-        from confluent_kafka.admin import AdminClient, OffsetSpec
+        stable = self._offsets(OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+        high = self._offsets(OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+        found = [(number, at, high[number]) for number, at in sorted(stable.items()) if at < high.get(number, at)]
+        return ", ".join(f"partition {number} stable up to {at}, the end is {end}" for number, at, end in found[:3])
+
+    def _watermarks(self) -> dict[str, tuple[int, int]]:
+        """Low and last stable offset per partition."""
+        from confluent_kafka import IsolationLevel
+        from confluent_kafka.admin import OffsetSpec
+
+        low = self._offsets(OffsetSpec.earliest(), IsolationLevel.READ_COMMITTED)
+        high = self._offsets(OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+        return {str(number): (low[number], high[number]) for number in sorted(low)}
+
+    def _offsets(self, spec: Any, level: Any) -> dict[int, int]:
+        """Asked through a connection of its own: on the consumer's, a question waits behind its long poll (half a second
+        each), and one question is enough for all partitions."""
+        from confluent_kafka import KafkaException, TopicPartition
+        from confluent_kafka.admin import AdminClient
 
         if self._admin is None:
             self._admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0, **self._settings})
@@ -146,17 +163,10 @@ class KafkaSource:
             if topic is None or topic.error is not None:
                 raise self._absent()
             parts = [TopicPartition(self._topic, number) for number in sorted(topic.partitions)]
-            found = []
-            for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
-                asked = self._admin.list_offsets(
-                    dict.fromkeys(parts, spec),
-                    isolation_level=IsolationLevel.READ_COMMITTED,
-                    request_timeout=10.0,
-                )
-                found.append({part.partition: future.result(15.0).offset for part, future in asked.items()})
+            asked = self._admin.list_offsets(dict.fromkeys(parts, spec), isolation_level=level, request_timeout=10.0)
+            return {part.partition: future.result(15.0).offset for part, future in asked.items()}
         except (KafkaException, TimeoutError) as error:
             raise self._away(str(error.args[0] if error.args else error)) from error
-        return {str(part.partition): (found[0][part.partition], found[1][part.partition]) for part in parts}
 
     def _absent(self) -> BadInput:
         return BadInput(

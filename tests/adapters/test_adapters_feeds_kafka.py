@@ -16,6 +16,7 @@ import fastavro
 import httpx
 import pytest
 
+from adapters.iceberg.feed_lanes import FeedsDrained, SharedTap
 from adapters.iceberg.feed_parser import StreamParser
 from adapters.iceberg.feed_store import FeedStore
 from adapters.iceberg.feed_tap import FeedTap
@@ -23,7 +24,7 @@ from adapters.kafka.avro import AvroParser, Registry
 from adapters.kafka.feed_source import KafkaSource
 from cutwater.core.config import Endpoints, Project
 from cutwater.core.errors import BadInput, Refused, Unavailable
-from waves.ports import Fence
+from waves.ports import Fence, Waiting
 
 pytestmark = pytest.mark.real
 FENCE = Fence("W01", 1, "R1")
@@ -152,6 +153,31 @@ def test_committed_transactions_alone_and_the_position_from_the_lake(
     raw = catalog.load_table("raw.message").scan().to_arrow()
     assert set(raw["schema_id"].to_pylist()) == {schema}
     assert len(set(raw["position"].to_pylist())) == 36
+
+
+def test_a_feed_is_not_drained_while_a_transaction_is_open(
+    ends: Endpoints, topic: str, schema: int, catalog: Any
+) -> None:
+    """All that is committed is in the lake; but what the transaction holds may still be committed, behind the fence."""
+    from confluent_kafka import Producer
+
+    produce(ends, topic, [wire(schema, number) for number in range(6)])
+    tap = make_tap(ends, topic, catalog)
+    shared, args = SharedTap(tap), {"feeds": [f"kafka:{topic}"]}
+    drained = FeedsDrained(lambda: shared)
+    run(tap)
+    assert drained.perform(args, FENCE)["behind"] == 0
+    producer = Producer({"bootstrap.servers": ends.kafka_bootstrap, "transactional.id": secrets.token_hex(4)})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(topic, wire(schema, 7), partition=1)
+    assert producer.flush(30) == 0
+    with pytest.raises(Waiting, match=r"CW3311.*partition 1 stable up to 2, the end is 3"):
+        drained.perform(args, FENCE)
+    producer.commit_transaction(30)
+    assert run(tap) == 1
+    assert drained.perform(args, FENCE)["behind"] == 0
+    tap.close()
 
 
 def test_unknown_schema_and_tombstone_are_quarantined(ends: Endpoints, topic: str, schema: int, catalog: Any) -> None:

@@ -30,7 +30,7 @@ from cutwater.core.errors import CutwaterError, Refused
 from cutwater.state.store import open_store
 from waves import life
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(3000)]
 
 
 def there_and_back(world: FaultWorld, report: Report, faults: list[tuple[str, str]]) -> None:
