@@ -21,6 +21,8 @@ from cutwater.core.clock import utc_now
 from cutwater.core.errors import BadInput, Refused, Unavailable
 from waves.ports import Fence, Outcome
 
+# The gateway's own words: the side did not answer, or is not open yet. Said of a moment, they are no verdict on the new side.
+_NOT_NOW = (502, 503, 504)
 MARK_HEADER, KEY_HEADER = "X-Cutwater-Smoke", "Idempotency-Key"
 _SECONDS = 10.0
 
@@ -39,7 +41,8 @@ class Call(BaseModel):
 class SmokeRun:
     """`smoke.run` {wave, epoch, channel}: out are the calls with their codes and milliseconds.
 
-    Raises Refused (CW3044) where an answer is not what the file expects, Unavailable where there is none.
+    Raises Refused (CW3044) where an answer is not what the file expects, Unavailable (CW3045) where there is none, or none
+    but the gateway's that the side does not answer now.
     """
 
     def __init__(self, base_url: str, folder: Path, today: Callable[[], date] = lambda: utc_now().date()) -> None:
@@ -62,16 +65,13 @@ class SmokeRun:
                     answer = client.request(call.method, _filled(call.path, known), json=_filled(call.body, known))
                     spent = int(answer.elapsed.total_seconds() * 1000)
                     told.append({"call": call.name, "code": answer.status_code, "milliseconds": spent})
-                    if answer.status_code not in call.expect:
-                        raise _wrong(channel, call, answer)
+                    if answer.status_code in call.expect:
+                        continue
+                    if answer.status_code in _NOT_NOW:
+                        raise _unanswered(channel, f"{call.name}: {answer.status_code} {answer.text[:120]}")
+                    raise _wrong(channel, call, answer)
         except httpx.HTTPError as error:
-            raise Unavailable(
-                "CW3045",
-                f"the smoke test of {channel} got no answer",
-                cause=f"{type(error).__name__}: {error}",
-                state="the route has not opened",
-                next="it is tried again; else the way back begins by itself",
-            ) from error
+            raise _unanswered(channel, f"{type(error).__name__}: {error}") from error
         return {"channel": channel, "uetr": known["uetr"], "calls": told}
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
@@ -103,6 +103,16 @@ def _filled(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _filled(item, known) for key, item in value.items()}
     return [_filled(item, known) for item in value] if isinstance(value, list) else value
+
+
+def _unanswered(channel: str, cause: str) -> Unavailable:
+    return Unavailable(
+        "CW3045",
+        f"the smoke test of {channel} got no answer",
+        cause=cause,
+        state="the route has not opened",
+        next="it is tried again; else the way back begins by itself",
+    )
 
 
 def _wrong(channel: str, call: Call, answer: httpx.Response) -> Refused:

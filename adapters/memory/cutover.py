@@ -116,7 +116,15 @@ def _files_route(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
     return {"side": args["side"], "held": world.forward()}
 
 
+def _not_past(world: CutoverWorld, args: dict[str, Any]) -> None:
+    """A side never goes back to an epoch: each write of its row asks, as the database does."""
+    now = (world.fences[args["side"]] or [0])[0]
+    if now > args["epoch"]:
+        raise Refused("CW3199", f"{args['side']} is at epoch {now} already, epoch {args['epoch']} is past")
+
+
 def _raise_fence(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    _not_past(world, args)
     world.fences[args["side"]] = [args["epoch"], True]
     return _raised(args)
 
@@ -132,6 +140,7 @@ def _prove(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
 
 
 def _lift(world: CutoverWorld, args: dict[str, Any]) -> Outcome:
+    _not_past(world, args)
     world.fences[args["side"]] = [args["epoch"], False]
     return {"epoch": args["epoch"]}
 

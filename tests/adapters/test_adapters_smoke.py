@@ -95,6 +95,13 @@ def test_no_answer_may_be_tried_again(folder: Path) -> None:
         SmokeRun("http://127.0.0.1:1", folder).perform(ARGS, FENCE)
 
 
+@pytest.mark.parametrize("code", [502, 503, 504])
+def test_a_side_that_does_not_answer_now_may_be_tried_again(side: Side, folder: Path, code: int) -> None:
+    side.codes["POST /payments"] = code
+    with pytest.raises(Unavailable, match=f"CW3045.*send: {code}"):
+        smoke(side, folder).perform(ARGS, FENCE)
+
+
 @pytest.mark.parametrize("text", ["", "- {name: send}", "- 7", "\t{", "- {name: x, path: /, expect: []}"])
 def test_a_file_that_cannot_be_read_names_itself(side: Side, tmp_path: Path, text: str) -> None:
     (tmp_path / "api.yaml").write_text(text, "utf-8")
