@@ -1,0 +1,38 @@
+"""Code words in free text: `/CODE/value` lines with `//` continuations (70, 72, 76, 77A, 77B, 79, 86)."""
+
+from __future__ import annotations
+
+import re
+
+_CODE = re.compile(r"/([A-Z0-9]{2,8})/(.*)", re.DOTALL)
+_INLINE = re.compile(r"(?:^|(?<=[^/]))/([A-Z]{3,4})/([^/\n]*)")
+
+
+def joined(text: str) -> str:
+    """The lines put together: a line `//...` goes on where the line before it ended."""
+    return text.replace("\n//", "")
+
+
+def code_lines(text: str) -> list[tuple[str, str]]:
+    """(code, value) of every line; a line without a code belongs to the one before, or stands under ''.
+
+    `/REJT/99` + `/AC04/` + `/TEXT//UETR/..` -> [("REJT", "99"), ("AC04", ""), ("TEXT", "/UETR/..")].
+    """
+    found: list[tuple[str, str]] = []
+    for line in joined(text).split("\n"):
+        match = _CODE.fullmatch(line)
+        if match:
+            found.append((match[1], match[2]))
+        elif found:
+            found[-1] = (found[-1][0], f"{found[-1][1]}\n{line}".strip("\n"))
+        elif line:
+            found.append(("", line))
+    return found
+
+
+def inline_codes(text: str) -> dict[str, str]:
+    """`/ROC/ref//INV/1` and `/EREF/ref/REMI/text` alike: the first value of each code."""
+    found: dict[str, str] = {}
+    for match in _INLINE.finditer(text.replace("\n", "")):
+        found.setdefault(match[1], match[2].strip())
+    return found
