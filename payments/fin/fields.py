@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-_TAG = re.compile(r"[0-9]{2}[A-Z]?|NS")
-_KNOWN: set[str] = set()
+_TAG = re.compile(r"\n:([0-9]{2}[A-Z]?|NS):")
 Fields = list[tuple[str, str]]
 
 
@@ -16,25 +15,8 @@ def split_fields(text: str) -> tuple[str, Fields]:
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    head, *parts = ("\n" + text).split("\n:")
-    fields: Fields = []
-    for part in parts:
-        tag, sign, value = part.partition(":")
-        if sign and (tag in _KNOWN or _new(tag)):
-            fields.append((tag, value.rstrip("\n") if value[-1:] == "\n" else value))
-        elif fields:
-            fields[-1] = (fields[-1][0], f"{fields[-1][1]}\n:{part}".rstrip("\n"))
-        else:
-            head += f"\n:{part}"
-    return head.strip("\n"), fields
-
-
-def _new(tag: str) -> bool:
-    """At most 100 * 27 + 1 tags exist, so the set stays small whatever comes."""
-    if _TAG.fullmatch(tag) is None:
-        return False
-    _KNOWN.add(tag)
-    return True
+    head, *parts = _TAG.split("\n" + text.rstrip("\n"))
+    return head.strip("\n"), list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def tag_values(fields: Fields) -> dict[str, str]:

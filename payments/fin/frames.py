@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from payments.fin.headers import Header, tail, whole_header
+
 SEPARATORS = " \t\r\n\x00\x01\x03\x1a$"
 DEEPEST = 16  # braces within braces; MT096 carries a whole message: four
 LONGEST_BLOCK = 65_536  # other than a text block
@@ -26,6 +28,7 @@ class Frame:
     blocks: dict[str, str] = field(default_factory=dict)
     troubles: list[tuple[str, str, str]] = field(default_factory=list)
     text_at: int = 0  # where block 4's text begins
+    header: Header | None = None  # where it was read in one look
 
 
 class _Ahead:
@@ -70,10 +73,27 @@ class Framer:
                 self.strays.append((position, stop))
                 position = stop
                 continue
-            frame = Frame(position)
-            position = self._message(frame, position)
-            frame.end = position
+            frame = self._whole(position)
+            if frame is None:
+                frame = Frame(position)
+                frame.end = self._message(frame, position)
+            position = frame.end
             yield frame
+
+    def _whole(self, position: int) -> Frame | None:
+        """A message that is by the book from its first brace to its last: read in one look."""
+        found = whole_header(self.text, position)
+        if found is None:
+            return None
+        header, begin = found
+        end, other = self._ends.after(begin), self._starts.after(begin)
+        if end < 0 or 0 <= other < end or end - begin > LONGEST_TEXT:
+            return None
+        behind = tail(self.text, end + 3)
+        if behind is None:
+            return None
+        header.trailers = behind[0]
+        return Frame(position, behind[1], {"4": self.text[begin:end]}, [], begin, header)
 
     def _message(self, frame: Frame, position: int) -> int:
         """Reads blocks up to the end of the message; returns the place behind it, always further than `position`."""

@@ -27,12 +27,17 @@ class StatementLine:
 
 def read_line(value: str) -> StatementLine | None:
     """None where the line has no date, no mark or no amount: then nothing of it can be booked."""
+    line = _read(value)
+    if line is None and "\n" in value:
+        line = _read(value.replace("\n", "", 1))  # broken behind the mark: the amount stands on the next line
+        if line is not None:
+            line.repaired = "the line is broken"
+    return line
+
+
+def _read(value: str) -> StatementLine | None:
     first, _, details = value.partition("\n")
     repaired = ""
-    if details and not any(char.isdigit() for char in first[6:]) and first.rstrip()[-1:].isalpha():
-        # A line broken behind its mark: the amount stands on the next.
-        head, _, details = details.partition("\n")
-        first, repaired = first + head, "broken behind the mark"
     date = first[:6]
     if len(date) != 6 or not date.isascii() or not date.isdigit():
         return None

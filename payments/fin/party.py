@@ -31,6 +31,9 @@ class FinParty:
 def read_party(tag: str, value: str) -> FinParty:
     """Any value of a party field; what fits no form is the name and the address, so nothing is lost."""
     party = FinParty(option=tag[2:])
+    if len(value) in (8, 11) and party.option == "A" and _BIC.fullmatch(value):
+        party.bic = value
+        return party
     lines = value.split("\n")
     first = lines[0]
     if first[:1] == "/":

@@ -11,9 +11,17 @@ from payments.fin.frames import Frame, Framer
 from payments.fin.guess import guess_type
 from payments.fin.headers import Header, read_header
 
-_BREAK = re.compile(r"^(?:-\}?[ \r]*$|:20:)", re.MULTILINE)
+_BREAK = re.compile(r"^(?:-\}?[ \r\x00\x03\x1a]*$|:20:)", re.MULTILINE)
+_FRAMING = "\x00\x01\x03\x1a \r\n"
 _DECLARED = re.compile(r"^:?([1-9][0-9]{2})(?: [0-9]{2})?:?\r?$", re.MULTILINE)
 _FIELD = re.compile(rb"(?:\A|[\r\n])[ \t]{0,8}:[0-9]{2}[A-Z]?:")
+# A payload with no byte outside these needs no look at each text: `}` and `$` stand in the frames too.
+_INSIDE = (
+    bytes(range(48, 58))
+    + bytes(range(65, 91))
+    + bytes(range(97, 123))
+    + b"/-?:().,'+\r\n =!\"%&*<>;{@#_}$\x01\x03\x00\x1a"
+)
 _OUTSIDE = re.compile(r"[^A-Za-z0-9/\-?:().,'+\r\n =!\"%&*<>;{@#_]")  # set z, the widest
 
 
@@ -50,17 +58,18 @@ def read_fin(payload: bytes) -> Iterator[FinMessage]:
         yield from _bare(text, plain)
         return
     framer, reported = Framer(text), 0
+    clean = plain and not payload.translate(None, _INSIDE)
     for frame in framer:
         for start, end in framer.strays[reported:]:
             yield _stray(text, start, end)
         reported = len(framer.strays)
-        yield _framed(text, frame, plain)
+        yield _framed(text, frame, plain, clean)
     for start, end in framer.strays[reported:]:
         yield _stray(text, start, end)
 
 
-def _framed(text: str, frame: Frame, plain: bool) -> FinMessage:
-    header = read_header(frame)
+def _framed(text: str, frame: Frame, plain: bool, clean: bool) -> FinMessage:
+    header = frame.header or read_header(frame.blocks, frame.troubles)
     message = FinMessage(frame.start, frame.end, header, troubles=frame.troubles)
     body = frame.blocks.get("4")
     if body is None:
@@ -71,9 +80,9 @@ def _framed(text: str, frame: Frame, plain: bool) -> FinMessage:
     else:
         body = body if plain else _decoded(body, frame.troubles)
         message.head, message.fields = split_fields(body)
-        if _OUTSIDE.search(body):
+        if not clean or "}" in body or "$" in body:
             _charset(frame.troubles, body)
-    if "1" not in frame.blocks:
+    if frame.header is None and "1" not in frame.blocks:
         message.bare = True
         if "2" not in frame.blocks:
             header.mt = guess_type(message.fields)
@@ -84,7 +93,7 @@ def _framed(text: str, frame: Frame, plain: bool) -> FinMessage:
 def _bare(text: str, plain: bool) -> Iterator[FinMessage]:
     for start, end in _pieces(text):
         troubles: list[tuple[str, str, str]] = []
-        body = text[start:end]
+        body = text[start:end].strip(_FRAMING)
         body = body if plain else _decoded(body, troubles)
         head, fields = split_fields(body)
         if not fields:
@@ -92,8 +101,7 @@ def _bare(text: str, plain: bool) -> Iterator[FinMessage]:
             continue
         declared = _DECLARED.search(head)
         header = Header(mt=declared[1] if declared else guess_type(fields))
-        if _OUTSIDE.search(body):
-            _charset(troubles, body)
+        _charset(troubles, body)
         yield FinMessage(start, end, header, fields, troubles, head=head, bare=True)
 
 
@@ -110,7 +118,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
         elif not ("\n:19:" in text[start : start + 200] or "\r:19:" in text[start : start + 200]):
             yield start, match.start()
             start = match.start()
-    if text[start:].strip("\r\n \t\x00\x03\x1a"):
+    if text[start:].strip(_FRAMING):
         yield start, len(text)
 
 

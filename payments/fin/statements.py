@@ -13,6 +13,7 @@ from payments.fin.lines import StatementLine, read_line
 from payments.fin.narrative import inline_codes
 from payments.fin.notices import account_of
 from payments.fin.values import day_of, money_of
+from payments.sheets import Sheet
 from payments.values import Findings
 
 # Tag -> (balance type, whether it is of a page between others).
@@ -65,6 +66,8 @@ def read_page(fields: Fields, findings: Findings) -> Page:
     _head(page, fields, findings)
     opening, closing = page.balance("OPBD"), page.balance("CLBD")
     page.currency = _currency(page, opening or closing)
+    if not page.currency and any(tag == "61" for tag, _ in fields):
+        findings.error("missing_currency", ":60F:", "no balance names the currency of the lines")
     for position, (tag, value) in enumerate(fields):
         if tag == "61":
             note = fields[position + 1][1] if position + 1 < len(fields) and fields[position + 1][0] == "86" else ""
@@ -141,14 +144,14 @@ def _line(page: Page, value: str, note: str, findings: Findings) -> None:
         return
     if line.repaired:
         findings.warn("statement_line", place, line.repaired)
-    amount = money_of(line.amount, page.currency, place, findings)
+    amount = money_of(line.amount, page.currency, place, findings) if page.currency else None
     # RC takes a credit back, so it debits; RD takes a debit back, so it credits. EC, ED: expected, not booked.
     credit = line.mark in ("C", "RD", "EC")
     draft = Draft("booked", ordinal=str(len(page.lines) + 1), message_id=page.reference, amount=amount)
     draft.direction, draft.reversal = "CRDT" if credit else "DBIT", line.mark[0] == "R"
     draft.status = "INFO" if line.mark[0] == "E" else "BOOK"
     draft.account = page.account
-    draft.value_date = day_of("61", line.value_date, findings)
+    draft.value_date = _value_date(draft, line, place, findings)
     draft.booking_date = _booking(line, draft.value_date, place, findings)
     draft.reference = line.servicer or None
     if line.reference and line.reference != "NONREF":
@@ -159,6 +162,16 @@ def _line(page: Page, value: str, note: str, findings: Findings) -> None:
         draft.creditor_account = page.account or None
     _note(draft, line, note)
     page.lines.append(draft)
+
+
+def _value_date(draft: Draft, line: StatementLine, place: str, findings: Findings) -> date | None:
+    """30 February is a day of the banks' interest year: the entry is kept, its date as text."""
+    faults = Findings()
+    day = day_of("61", line.value_date, faults)
+    if day is None:
+        findings.warn("date", place, f"{line.value_date!r} is no date")
+        draft.rest[":61:date"] = line.value_date
+    return day
 
 
 def _note(draft: Draft, line: StatementLine, note: str) -> None:
@@ -184,3 +197,33 @@ def _booking(line: StatementLine, value_date: date | None, place: str, findings:
         findings.error("date", place, f"{line.entry_date!r} is no month and day")
         return None
     return min(options, key=lambda day: abs((day - value_date).days))
+
+
+def sheet_of(page: Page, mt: str, place: str) -> Sheet:
+    """The page's arithmetic. MT942 is partial: it tells what has happened since the last."""
+    opening, closing = page.balance("OPBD"), page.balance("CLBD")
+    booked = [
+        item.amount.amount if item.direction == "CRDT" else -item.amount.amount
+        for item in page.lines
+        if item.amount is not None and item.status == "BOOK"
+    ]
+    return Sheet(
+        place=place,
+        account=page.account,
+        currency=page.currency,
+        sequence=_whole(page.sequence) or None,
+        page=_whole(page.page),
+        opening=opening.signed if opening else None,
+        closing=closing.signed if closing else None,
+        opening_intermediate=bool(opening and opening.intermediate),
+        closing_intermediate=bool(closing and closing.intermediate),
+        opening_day=opening.day if opening else None,
+        booked=booked,
+        summary={direction: (count, money.amount) for direction, (count, money) in page.summary.items()},
+        currencies=frozenset(item.amount.currency for item in page.balances),
+        partial=mt in ("941", "942"),
+    )
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
