@@ -7,6 +7,7 @@ separators, or is reported. Time is linear: every search is bounded or remembers
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ SEPARATORS = " \t\r\n\x00\x01\x03\x1a$"
 DEEPEST = 16  # braces within braces; MT096 carries a whole message: four
 LONGEST_BLOCK = 65_536  # other than a text block
 LONGEST_TEXT = 8 * 1024 * 1024  # SWIFT ends at 10,000 characters, banks' files do not
+_BRACE = re.compile(r"[{}]")
 _IDS = frozenset("12345S")
 
 
@@ -143,11 +145,10 @@ class Framer:
         text, place = self.text, position + 3
         limit = position + LONGEST_BLOCK
         while text[place : place + 1] == "{" and text[place + 2 : place + 3] != ":":
-            close = text.find("}", place, limit)
-            inner = text.find("{", place + 1, close) if close > 0 else -1
-            if close < 0 or inner >= 0:
+            brace = _BRACE.search(text, place + 1, limit)
+            if brace is None or brace[0] == "{":
                 break
-            place = close + 1
+            place = brace.end()
         content = text[position + 3 : place]
         if text[place : place + 1] == "}":
             return content, place + 1
@@ -157,23 +158,17 @@ class Framer:
         return self._nested(frame, number, position)
 
     def _nested(self, frame: Frame, number: str, position: int) -> tuple[str, int]:
-        text, depth, place = self.text, 0, position
-        limit = min(len(text), position + LONGEST_BLOCK)
-        while True:
-            close = text.find("}", place, limit)
-            opening = text.find("{", place, close if close >= 0 else limit)
-            if opening >= 0:
-                depth, place = depth + 1, opening + 1
-                if depth > DEEPEST:
-                    break
-            elif close >= 0:
-                depth, place = depth - 1, close + 1
-                if depth == 0:
-                    return text[position + 3 : close], place
-            else:
+        """To the brace that closes the block. At most DEEPEST braces stand open, so no character is seen oftener."""
+        depth, place, limit = 0, position, position + LONGEST_BLOCK
+        while (brace := _BRACE.search(self.text, place, limit)) is not None:
+            place = brace.end()
+            depth += 1 if brace[0] == "{" else -1
+            if depth == 0:
+                return self.text[position + 3 : place - 1], place
+            if depth > DEEPEST:
                 break
         frame.troubles.append(("error", f"block {number}", "does not end"))
-        return text[position + 3 : position + 259], -1
+        return self.text[position + 3 : position + 259], -1
 
     def _fourth(self, frame: Frame, position: int) -> tuple[str, int]:
         text, begin = self.text, position + 3

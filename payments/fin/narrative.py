@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _CODE = re.compile(r"/([A-Z0-9]{2,8})/(.*)", re.DOTALL)
-_INLINE = re.compile(r"(?:^|(?<=[^/]))/([A-Z]{3,4})/([^/\n]*)")
+_INLINE = re.compile(r"/([A-Z]{3,4})/((?:[^/]|/(?!/|[A-Z]{3,4}/))*+)")  # a value may hold a `/`, not `//`
 
 
 def joined(text: str) -> str:
