@@ -1,7 +1,7 @@
 """What corresponds to what, as data. One row: MT atoms, MX paths, how they compare, and whether a difference is one.
 
 A strict row whose MT atom stands there and says something else is an unexplained difference. A loose row explains where
-it fits and says nothing where it does not. Source: payments' mapping tables (docs/specs/equate.md).
+it fits and says nothing where it does not.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The life of a payment, put together from its events in any order. Source of the rules: docs/specs/life-cycle.md."""
+"""The life of a payment, put together from its events in any order. The rules stand as data in table.py."""
