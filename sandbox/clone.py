@@ -25,6 +25,7 @@ from cutwater.core.progress import Progress, Silent
 from sandbox import clone_kafka, servers
 from sandbox.estate import broker, state
 from sandbox.layout import HOST, LEGACY, TOBE, Layout, dsn
+from sandbox.notify_book import hold_file
 from sandbox.postgres_home import account_to_run_as, binaries_for, data_dir
 
 LEAST_MEMORY = 3 << 30  # a second sandbox and its runner, as they were measured, and a little
@@ -55,6 +56,9 @@ def clone(source: Project, target: Project, progress: Progress | None = None) ->
         _base_backup(old, new, server)
     shutil.copy2(old.access_log, new.access_log)  # callers are an inventory's evidence
     _archive(source, target, old, new)
+    hold = hold_file(new)  # a group that reads takes no offsets
+    hold.parent.mkdir(parents=True, exist_ok=True)
+    hold.touch()
     _up(target, report)
     _forget_migration(new)
     _unpublish(new, began)
@@ -64,6 +68,7 @@ def clone(source: Project, target: Project, progress: Progress | None = None) ->
     report.say("  copying the topics")
     brokers = source.endpoints().kafka_bootstrap, target.endpoints().kafka_bootstrap
     counts = clone_kafka.copy(*brokers, int(began.timestamp() * 1000))
+    hold.unlink()
     report.say(f"  {sum(counts.values()):,} messages of {len(counts)} topics")
 
 

@@ -44,11 +44,11 @@ class Notify:
 def main(argv: list[str]) -> None:
     """Serves until it is ended; both readers leave their groups then."""
     from sandbox.estate.model import TOPIC_INITIATED, TOPIC_STATUS
-    from sandbox.notify_book import Book, path_of
+    from sandbox.notify_book import Book, hold_file, path_of
     from sandbox.notify_reader import Reader, RouteView
 
     layout = Layout(Path(argv[0]))
-    route = RouteView(lambda: f"http://{HOST}:{layout.ports()['gateway']}")
+    route = RouteView(lambda: f"http://{HOST}:{layout.ports()['gateway']}", hold_file(layout).exists)
     topics = [TOPIC_INITIATED, TOPIC_STATUS]
 
     def reader(side: str) -> Reader:

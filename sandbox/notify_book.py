@@ -28,6 +28,11 @@ def path_of(layout: Layout, side: str) -> Path:
     return layout.data / "notify" / f"{side}.db"
 
 
+def hold_file(layout: Layout) -> Path:
+    """While it is there nobody reads: a copy of a sandbox is given its groups' offsets first (sandbox.clone)."""
+    return layout.data / "notify" / "hold"
+
+
 class Book:
     """One side's record. Opened by the thread that uses it."""
 

@@ -25,10 +25,10 @@ NOBODY: Route = ("", -1)
 
 
 class RouteView:
-    """What the gateway says of the route, at most LOOK_SECONDS old; shared by both readers."""
+    """What the gateway says of the route, at most LOOK_SECONDS old; shared by both readers. held: nobody reads while it is so."""
 
-    def __init__(self, gateway: Callable[[], str]) -> None:
-        self.gateway, self.guard = gateway, threading.Lock()
+    def __init__(self, gateway: Callable[[], str], held: Callable[[], bool] = lambda: False) -> None:
+        self.gateway, self.held, self.guard = gateway, held, threading.Lock()
         self.client = httpx.Client(timeout=2, trust_env=False)
         self.known, self.at = NOBODY, float("-inf")
 
@@ -39,6 +39,8 @@ class RouteView:
             return self.known
 
     def _ask(self) -> Route:
+        if self.held():
+            return NOBODY
         try:
             found = self.client.get(f"{self.gateway()}/_route").raise_for_status().json()
             return (str(found["side"]), int(found["epoch"]))

@@ -8,13 +8,14 @@ from typing import Any
 import httpx
 import pytest
 from cutover_bridge import Bridge, key
-from sandbox_support import eventually, kill, running
+from sandbox_support import eventually, kill, layout_of, running
 
 from adapters.kafka.handover import KafkaHandover
 from cutwater.core.errors import Refused
 from sandbox.estate.consumed import TOPICS, judged, settled
 from sandbox.estate.traffic import Traffic
 from sandbox.notify import GROUPS
+from sandbox.notify_book import hold_file
 
 pytestmark = pytest.mark.real
 
@@ -89,3 +90,16 @@ def test_an_active_reader_is_refused_and_one_that_leaves_is_waited_for(bridge: B
     assert handover(bridge)["handed"] is True
     assert handover(bridge)["handed"] is False  # twice changes nothing
     assert handover(bridge, back=True)["to_group"] == GROUPS["legacy"]
+
+
+def test_while_it_is_held_nobody_reads(bridge: Bridge) -> None:
+    """As in a copy of a sandbox, whose groups are given their offsets first."""
+    hold = hold_file(layout_of(bridge.project))
+    hold.touch()
+    try:
+        assert eventually(lambda: "lets go" in states(bridge)["legacy"])
+        assert handover(bridge, grace=0)["handed"] is True
+        assert handover(bridge, back=True, grace=0)["to_group"] == GROUPS["legacy"]
+    finally:
+        hold.unlink()
+    assert eventually(lambda: states(bridge)["legacy"] == "reads")
