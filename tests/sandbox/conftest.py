@@ -1,4 +1,5 @@
-"""What the tests of both sides of a cutover share: one sandbox, since routes and fences are no neighbours for other tests."""
+"""What the tests of both sides of a cutover share: a sandbox for each module, since routes, fences and payments on either side are no
+neighbours for others."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from sandbox import servers
 from sandbox.estate import commands
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cutover_project(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     root = tmp_path_factory.mktemp("cutover")
     name = f"cutover-{secrets.token_hex(3)}"
@@ -47,7 +48,7 @@ def gateway(cutover_project: Project) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ibans(cutover_project: Project) -> tuple[str, str]:
     with psycopg.connect(cutover_project.endpoints().postgres_dsn) as db:
         one, other = db.execute(
