@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,7 @@ def main(argv: list[str]) -> None:
     lake = Lake(
         lambda: Endpoints(catalog_dsn=dsn(layout, "lake", "lake"), warehouse=layout.warehouse.resolve().as_uri())
     )
+    threading.Thread(target=lake.warm, name="lake", daemon=True).start()
     app = application(TobeStore(lambda: dsn(layout, "tobe_owner", "tobe", TOBE), lake), layout.tobe_access_log)
     uvicorn.run(app, host=argv[1], port=int(argv[2]), log_level="warning", access_log=False)
 

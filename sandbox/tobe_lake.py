@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,11 @@ class Lake:
         self.endpoints = endpoints
         self._catalog: Any = None
         self._guard = threading.Lock()
+
+    def warm(self) -> None:
+        """Loads the reader and opens the catalog, so that the first client does not wait for it."""
+        with suppress(NoCopy):
+            self._table(PAYMENT)
 
     def serving(self, uetr: str) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         """The payment's row in the serving table, and what it is as of: {snapshot, as_of, lag_ms}. Raises NoCopy."""

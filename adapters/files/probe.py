@@ -19,7 +19,7 @@ class FileProbe:
     roots: Mapping[str, str]
 
     def send(self, probe: MarkedFile, known: Mapping[str, str]) -> Outcome:
-        """Raises Unavailable (CW3058) where the folder cannot be written."""
+        """Raises Unavailable (CW3067) where the folder cannot be written."""
         path = self._path(probe)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ class FileProbe:
             os.replace(part, path)
         except OSError as error:
             raise Unavailable(
-                "CW3058", f"the probe {path.name} could not be delivered", cause=error.strerror or type(error).__name__,
+                "CW3067", f"the probe {path.name} could not be delivered", cause=error.strerror or type(error).__name__,
                 state="nothing is dark", next="look at the folder's rights and space; it is tried again",
             ) from error  # fmt: skip
         return self._place(probe)

@@ -29,7 +29,7 @@ class TopicProbe:
     registry_url: str
 
     def send(self, probe: TopicMessage, known: Mapping[str, str]) -> Outcome:
-        """Raises Unavailable (CW3058) where the broker or the registry does not answer, BadInput (CW3057) for a record that
+        """Raises Unavailable (CW3067) where the broker or the registry does not answer, BadInput (CW3066) for a record that
         does not fit the schema."""
         from confluent_kafka import KafkaException, Producer
 
@@ -100,7 +100,7 @@ class TopicProbe:
             schemaless_writer(out, parse_schema(schema), record)
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise BadInput(
-                "CW3057", f"the probe of {probe.topic} does not fit the topic's schema", cause=str(error)[:200],
+                "CW3066", f"the probe of {probe.topic} does not fit the topic's schema", cause=str(error)[:200],
                 state="nothing was sent", next="mend its record in smoke/",
             ) from error  # fmt: skip
         return b"\x00" + int(answer["id"]).to_bytes(4, "big") + out.getvalue()
@@ -128,6 +128,6 @@ def _place(probe: TopicMessage, partition: int, offset: int) -> Outcome:
 
 def _away(cause: str) -> Unavailable:
     return Unavailable(
-        "CW3058", "a probe got no answer", cause=cause, state="nothing is dark; it is looked for before it is sent again",
+        "CW3067", "a probe got no answer", cause=cause, state="nothing is dark; it is looked for before it is sent again",
         next="it is tried again; else the way back begins by itself",
     )  # fmt: skip

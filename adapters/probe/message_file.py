@@ -66,12 +66,12 @@ _PROBE: TypeAdapter[Probe] = TypeAdapter(Annotated[Probe, Field(discriminator="t
 
 
 def load_probe(path: Path) -> Probe:
-    """Raises BadInput (CW3057) with the file and the place, also for a file that would not be marked."""
+    """Raises BadInput (CW3066) with the file and the place, also for a file that would not be marked."""
     try:
         return _PROBE.validate_python(yaml.safe_load(path.read_text("utf-8")))
     except (OSError, yaml.YAMLError, ValidationError, ValueError, UnicodeDecodeError) as error:
         raise BadInput(
-            "CW3057",
+            "CW3066",
             f"the probe {path.name} cannot be read",
             cause=" ".join(str(error).split())[:200],
             state="nothing was sent",

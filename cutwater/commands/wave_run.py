@@ -29,7 +29,7 @@ from waves.history import History
 # What is started; tests put a runner with their own wiring here. `--project`, `--wave`, `--to`, `--run` are added.
 RUNNER: Sequence[str] = (sys.executable, "-m", "cutwater.jobs.runner")
 LOOK_SECONDS = 0.25  # between two looks at the journal while following
-START_SECONDS = 60.0  # a runner that has written nothing by then is given up
+START_SECONDS = 300.0  # a runner that lives and has written nothing by then is given up; one that ended is seen at once
 PAUSE_SECONDS = 120.0  # the longest wait for a runner's safe point
 DARK_SECONDS = 420.0  # the same where it first has to find its way out of the dark
 

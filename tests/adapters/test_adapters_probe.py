@@ -151,15 +151,15 @@ BAD = {
 @pytest.mark.parametrize("what", BAD)
 def test_a_probe_that_cannot_be_read_or_would_not_be_marked_is_refused(tmp_path: Path, what: str) -> None:
     (tmp_path / "x.yaml").write_text(BAD[what], "utf-8")
-    with pytest.raises(BadInput, match=r"CW3057.*x\.yaml"):
+    with pytest.raises(BadInput, match=r"CW3066.*x\.yaml"):
         load_probe(tmp_path / "x.yaml")
-    with pytest.raises(BadInput, match="CW3057"):
+    with pytest.raises(BadInput, match="CW3066"):
         load_probe(tmp_path / "none.yaml")
 
 
 def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder", "utf-8")
-    with pytest.raises(Unavailable, match="CW3058"):
+    with pytest.raises(Unavailable, match="CW3067"):
         ProbeSend(SMOKE, {"drop": FileProbe({"drop": str(tmp_path / "file")})}).perform(
             {**ROUND, "channel": "bacs"}, FENCE
         )
@@ -222,8 +222,8 @@ def test_a_record_that_does_not_fit_its_schema_and_a_broker_that_is_away(
     ends = sandbox_project.endpoints()
     (tmp_path / "kafka.yaml").write_text(f"through: kafka\ntopic: {topic}\nrecord: {{uetr: x}}\n", "utf-8")
     args = {**ROUND, "channel": "kafka"}
-    with pytest.raises(BadInput, match="CW3057"):
+    with pytest.raises(BadInput, match="CW3066"):
         ProbeSend(tmp_path, {"kafka": TopicProbe(ends.kafka_bootstrap, ends.registry_url)}).perform(args, FENCE)
     away = ProbeSend(tmp_path, {"kafka": TopicProbe(ends.kafka_bootstrap, "http://127.0.0.1:9")})
-    with pytest.raises(Unavailable, match="CW3058"):
+    with pytest.raises(Unavailable, match="CW3067"):
         away.perform(args, FENCE)

@@ -34,7 +34,7 @@ from waves.history import History
 WAVE = "W01"
 RUNNER = (sys.executable, str(Path(__file__).with_name("crashing_runner.py")))
 PEOPLE = (("ada", "migration-lead"), ("grace", "database-owner"))
-MAKER, DECIDER = "maker", "decider"
+MAKER, DECIDER = "maker", ("demo-decider", "cutover-decider")  # person and role, as in the wave file
 RATE = 6.0
 PATIENCE_SECONDS = 300
 TRIES = 4  # verbs that a person needs at the most after one fault
@@ -103,10 +103,10 @@ class FaultWorld:
         assert ran.body["verdict"] == "PASS", ran.body["breaks"][:5]
 
     def cutover(self) -> None:
-        wave_cutover.cutover(self.project, WAVE, "a test has no window", DECIDER)
+        wave_cutover.cutover(self.project, WAVE, "a test has no window", *DECIDER)
 
     def rollback(self) -> None:
-        wave_cutover.rollback(self.project, WAVE, "a test goes back", DECIDER, "migration-lead")
+        wave_cutover.rollback(self.project, WAVE, "a test goes back", *DECIDER)
 
     def reach(self, target: str) -> None:
         """As people would: the verb, then what its errors and the state ask for, until the wave is there. A defect of ours
