@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
+from cutwater.commands.wave_files import check_files
 from cutwater.core.clock import Clock, utc_now
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput, LeaseHeld, Refused
@@ -60,6 +61,7 @@ def plan_wave(project: Project, wave: str, who: str = "") -> Planned:
     with open_store(project.state_url) as store:
         history = history_of(store, wave)
         plan = make_plan(document, snapshot_of(store))
+        check_files(project, plan)
         if plan.hash == history.plan_hash and history.state != life.ABANDONED:
             version = store.plans.row(plan.hash).version
             _keep_maker(store, wave, plan.hash, maker)
@@ -119,6 +121,7 @@ def _may_replan(store: Store, history: History, plan: Plan) -> None:
 
 def check_current(project: Project, store: Store, plan: Plan) -> None:
     """Only the plan that was shown is executed. Raises Refused CW3018 (structure drifted) or CW3011 (file edited)."""
+    check_files(project, plan)
     body = store.snapshots.latest()
     snapshot = Snapshot.from_dict(body) if body is not None else None
     if snapshot is None:

@@ -235,6 +235,7 @@ def _smaller(root: Path) -> None:
     for gate in text["gates"]:
         gate["max_age_minutes"] = 600
     text["options"]["grace_seconds"] = 2
+    text["cutover"]["probe"] = ["kafka"]
     text["cutover"]["consumers"] = {"topics": [TOPIC], "from_group": LEDGER, "to_group": LEDGER_NEW}
     path.write_text(yaml.safe_dump(text, sort_keys=False), "utf-8")
     rules = root / "reconcile.yaml"

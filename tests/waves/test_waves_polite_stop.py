@@ -35,6 +35,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
         b"gates:", b"approvals: [migration-lead, database-owner]\ngates:"
     )
     (tmp_path / "waves" / "W01.yaml").write_bytes(text)
+    (tmp_path / "smoke").mkdir()
+    (tmp_path / "smoke" / "api.yaml").write_text("- {name: send, path: /}\n")
     found = load_project(tmp_path)
     with open_store(found.state_url) as store:
         store.snapshots.save(ESTATE.as_dict())
