@@ -159,7 +159,7 @@ def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[st
     from adapters.postgres.fence import DropFence, LiftFence, RaiseFence
     from adapters.postgres.fence_prove import ProveFence
     from adapters.postgres.keys import StoreKeys
-    from adapters.postgres.reverse_marker import MarkOutbox, ReverseDrained
+    from adapters.postgres.reverse_marker import BeginReverse, MarkOutbox, ReverseDrained
     from adapters.postgres.sequences import RaiseSequences
 
     ends = project.endpoints()
@@ -183,6 +183,7 @@ def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[st
         "smoke.run": SmokeRun(ends.gateway_url, project.files_dir / "smoke"),
         **_probe_actions(project, shared),
         "reconcile.back": BackCheck(ends.store_dsn, ends.postgres_dsn),
+        "reverse.begin": BeginReverse(ends.store_dsn, ends.postgres_dsn, outbox),
         "reverse.mark": MarkOutbox(ends.store_dsn, plan.wave, outbox),
         "reverse.drained": ReverseDrained(ends.store_dsn, ends.postgres_dsn, plan.wave, outbox),
     }

@@ -224,6 +224,7 @@ DO: dict[str, Deed] = {
     "probe.mark": lambda w, a: {"mark": f"{a['wave']}-{len(w.probes)}", "at": "2026-11-23T12:00:00Z"},
     "probe.send": _probe,
     "probe.seen": lambda w, a: {"seen": sorted(a["places"])},
+    "reverse.begin": lambda w, a: {},
     "reverse.mark": _mark,
     "reverse.drained": _drained,
     "held.release": _release,

@@ -1,4 +1,4 @@
-"""Markers through the store's outbox: the proof that the reverse sync has brought everything before them."""
+"""Where the reverse sync begins, and markers through the store's outbox: the proof that it has brought everything before them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,60 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from adapters.postgres.connection import connect, translated, where
-from adapters.postgres.fence_schema import end_pass, let_through
+from adapters.postgres.fence_schema import check_token, end_pass, install, let_through, read
 from adapters.postgres.reverse_outbox import Outbox, Position
 from adapters.postgres.reverse_sync import POSITION
 from cutwater.core.ids import new_id
 from waves.ports import Fence, Outcome, Waiting
 
+_BEGIN = """
+INSERT INTO cutwater.reverse (wave, position_xid, position_seq, token) VALUES (%s, %s::xid8, %s, %s) ON CONFLICT (wave) DO NOTHING
+"""
 _MARKERS = uuid.UUID("0d6b6f0e-2f5f-5b7a-9a53-7c0f6f3f2a11")  # namespace of the event ids of named markers
+
+
+class BeginReverse:
+    """`reverse.begin` {wave}: a wave that has no position yet begins at the end of the store's outbox. Out: position.
+
+    What stands before it was carried by another wave, or by an attempt of this one that was abandoned after its rollback had
+    drained it: carried once more it would meet rows that have moved on. A position that is there is left alone. Raises Waiting
+    (CW3501) while an open transaction hides where the end is.
+    """
+
+    def __init__(self, store_dsn: str, legacy_dsn: str, outbox: tuple[str, str]) -> None:
+        self.store_dsn, self.legacy_dsn, self.outbox = store_dsn, legacy_dsn, outbox
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        wave = str(args["wave"])
+        end = sql.SQL(
+            "SELECT o.xid::text, o.seq, o.xid >= pg_snapshot_xmin(pg_current_snapshot()) FROM {} o "
+            "ORDER BY o.xid DESC, o.seq DESC LIMIT 1"
+        ).format(sql.Identifier(*self.outbox))
+        with (
+            connect(self.store_dsn, wave) as store,
+            connect(self.legacy_dsn, wave) as legacy,
+            translated(f"beginning the reverse sync of {wave}", "no event was carried"),
+        ):
+            install(legacy)
+            xid, seq, hidden = store.execute(end).fetchone() or ("0", 0, False)
+            if hidden:
+                raise Waiting(
+                    "CW3501",
+                    f"a transaction is open on {where(self.store_dsn)}: nobody knows yet where its outbox ends",
+                    state="nothing was carried",
+                    next="it is looked at again by itself",
+                )
+            with legacy.transaction():
+                check_token(read(legacy, wave), wave, fence.token)
+                legacy.execute(_BEGIN, (wave, xid, seq, fence.token))
+            at, number, *_ = legacy.execute(POSITION, (wave,)).fetchall()[0]
+        return {"position": f"{at or 0}/{number or 0}"}
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        return None  # done twice it changes nothing
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"begin the reverse sync of wave {args['wave']} at the end of the outbox of {where(self.store_dsn)}"
 
 
 class MarkOutbox:

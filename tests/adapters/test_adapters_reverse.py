@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from adapters.postgres.fence import LiftFence, RaiseFence
 from adapters.postgres.reverse_mapping import mapping_of
-from adapters.postgres.reverse_marker import MarkOutbox, ReverseDrained
+from adapters.postgres.reverse_marker import BeginReverse, MarkOutbox, ReverseDrained
 from adapters.postgres.reverse_sync import ReverseSync
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput, CutwaterError, LeaseHeld, Refused
@@ -437,3 +437,32 @@ def test_the_sandboxs_own_mapping_fits_its_legacy_schema(sides: Sides) -> None:
     ]
     assert sides.rows("SELECT count(*) FROM payhub.file_batch") == [(1,)]
     assert sides.rows("SELECT count(*) FROM payhub.outbox WHERE published_at IS NOT NULL") == [(3,)]
+
+
+def test_a_new_attempt_begins_behind_what_was_carried_before(sides: Sides) -> None:
+    """Abandoning a wave takes its position with it; the store's outbox stays, and the legacy rows have moved on since."""
+    begin = BeginReverse(sides.dsn["store"], sides.dsn["legacy"], OUTBOX)
+    sides.pay(1)
+    assert sides.all() == 1
+    sides.run("legacy", "DELETE FROM cutwater.reverse")
+    with psycopg.connect(sides.dsn["store"]) as open_one:
+        open_one.execute("SELECT pg_current_xact_id()")
+        sides.pay(2)
+        with pytest.raises(Waiting, match="CW3501"):
+            begin.perform({"wave": WAVE}, Fence(WAVE, 2, "test"))
+    first = begin.perform({"wave": WAVE}, Fence(WAVE, 2, "test"))
+    sides.pay(3)
+    assert begin.perform({"wave": WAVE}, Fence(WAVE, 2, "test")) == first
+    assert [sides.poll(2).applied, sides.log()] == [1, [1, 3]]
+    with pytest.raises(LeaseHeld):
+        begin.perform({"wave": WAVE}, Fence(WAVE, 1, "test"))
+
+
+def test_the_end_of_the_outbox_is_by_number_not_by_text(sides: Sides) -> None:
+    for xid in (9, 10, 8):
+        sides.pay(xid)
+        sides.run("store", f"UPDATE tobe.outbox SET xid = '{xid}' WHERE payload ->> 'id' = '{xid}'")
+    begun = BeginReverse(sides.dsn["store"], sides.dsn["legacy"], OUTBOX).perform(
+        {"wave": WAVE}, Fence(WAVE, 1, "test")
+    )
+    assert begun["position"].startswith("10/")

@@ -37,6 +37,8 @@ def cutover_project(session_home: Path, tmp_path_factory: pytest.TempPathFactory
 def bridge(cutover_project: Project) -> Iterator[Bridge]:
     found = Bridge(cutover_project)
     found.epoch = Route(cutover_project.endpoints()).read(WAVE).epoch
+    found.begin()
+    found.number("store")  # a test may open the store without `opens`
     yield found
     servers.up(cutover_project)
     found.clear()

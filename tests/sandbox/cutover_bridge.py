@@ -17,6 +17,7 @@ from adapters.aws.route import Route, RouteSet
 from adapters.postgres.fence import DropFence, LiftFence, RaiseFence
 from adapters.postgres.keys import StoreKeys
 from adapters.postgres.reverse_mapping import mapping_of
+from adapters.postgres.reverse_marker import BeginReverse
 from adapters.postgres.reverse_sync import ReverseSync
 from adapters.postgres.sequences import RaiseSequences
 from cutwater.core.config import Endpoints, Project
@@ -97,10 +98,19 @@ class Bridge:
                 {"copies": copies, "complete": True}, self.held
             )
         taker = "legacy" if side == "legacy" else "store"
-        pair = {"legacy": ["payhub", "payment", "payment_id"], "store": ["tobe", "payment", "payment_id"]}
-        RaiseSequences(self.sides, [pair]).perform({"to": taker, "margin": 1000}, self.held)
+        self.number(taker)
         self.fence(taker, self.epoch + 1, closed=False)
         self.route(side)
+
+    def begin(self) -> None:
+        """What was in the store before is another attempt's."""
+        action = BeginReverse(self.ends.store_dsn, self.ends.postgres_dsn, OUTBOX)
+        assert eventually(lambda: self._done(lambda: action.perform({"wave": WAVE}, self.held)))
+
+    def number(self, taker: str) -> None:
+        """A side's next number is above all that either side has given."""
+        pair = {"legacy": ["payhub", "payment", "payment_id"], "store": ["tobe", "payment", "payment_id"]}
+        RaiseSequences(self.sides, [pair]).perform({"to": taker, "margin": 1000}, self.held)
 
     def release(self) -> dict[str, Any]:
         """What was held in the dark, to the side that is open."""
@@ -124,7 +134,8 @@ class Bridge:
             sync.close()
 
     def clear(self) -> None:
-        """Back to the legacy side, and no fence on either."""
+        """Back to the legacy side, which has all that the store took; and no fence on either."""
+        self.reverse()
         for side in self.sides:
             DropFence(self.sides).perform({"side": side, "wave": WAVE}, self.held)
         self.route("legacy")

@@ -19,6 +19,16 @@ class Reverse(Step):
     leaves = True  # the schema `cutwater` on both sides: its epochs have to outlive the round
 
     def start(self, ctx: StepContext) -> Flow:
+        wave = ctx.plan.wave
+        yield [
+            Effect(
+                ctx.effect_id("begin"),
+                "reverse.begin",
+                {"wave": wave},
+                "what the store's outbox holds of other waves and attempts is left alone",
+                (f"legacy:fence/{wave}",),
+            )
+        ]
         yield [Effect(ctx.effect_id("service"), "service.start", {"name": "reverse"}, "start the reverse sync")]
 
     def complete(self, ctx: StepContext) -> Flow:
