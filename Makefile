@@ -33,7 +33,8 @@ demo: $(STAMP)
 	$(BIN)/cutwater demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -m "not long and not real" -n 2 $(PYTEST_ARGS) || test $$? = 5
+	$(BIN)/python -m pytest -m "not long and real" $(PYTEST_ARGS) || test $$? = 5
 
 test-long: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
