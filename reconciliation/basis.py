@@ -20,6 +20,7 @@ from reconciliation.ports import SourceFile
 # How much earlier than the basis the lake's feeds are read again: clocks of two systems are not one. Where they are
 # further apart a short run does not pass, and everything is compared.
 OVERLAP = timedelta(seconds=10)
+AT_THE_FENCE = 14  # planted faults per table
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,13 @@ def marked_from(started_at: datetime, settings: ReconcileOptions) -> datetime:
 
 def at_the_fence(settings: ReconcileOptions) -> ReconcileOptions:
     """The outbox is empty and the topics are drained: what a topic lacks now is not pending, it is missing. Files follow
-    their own clock and keep their grace."""
+    their own clock and keep their grace. Clients wait: each table gets each kind of planted fault twice at the most, as
+    the full run that this one follows has planted more."""
     strict = {name: 0 for name in settings.grace_seconds if name.startswith("kafka:")} | {"kafka:*": 0}
-    return settings.model_copy(update={"grace_seconds": {**settings.grace_seconds, **strict}})
+    planted = min(settings.planted_per_table, AT_THE_FENCE)
+    return settings.model_copy(
+        update={"grace_seconds": {**settings.grace_seconds, **strict}, "planted_per_table": planted}
+    )
 
 
 def told(basis: Basis) -> dict[str, Any]:

@@ -97,6 +97,8 @@ def _of_key(mapping: TableMapping, fields: tuple[Field, ...], mine: list[Row], t
 def _of_one_key(
     mapping: TableMapping, fields: tuple[Field, ...], mine: list[Row], theirs: list[Row]
 ) -> Iterator[Break]:
+    if len(mine) == len(theirs) == 1 and encode_row(fields, mine[0]) == encode_row(fields, theirs[0]):
+        return
     for cls, rows in ((BreakClass.DUPLICATE_SOURCE, mine), (BreakClass.DUPLICATE_TARGET, theirs)):
         if len(rows) > 1:
             gross, net = _risk(mapping, rows[0], (len(rows) - 1) * (-1 if rows is mine else 1))

@@ -72,7 +72,8 @@ def _at_work(folder: Path) -> bool:
 
 def passable(folder: Path) -> bool:
     """Whether any account may pass through every folder down to this one."""
-    return all(path.stat().st_mode & 0o001 for path in (folder.resolve(), *folder.resolve().parents))
+    whole = folder.resolve()  # what a removal that was cut off took away closes no way
+    return all(path.stat().st_mode & 0o001 for path in (whole, *whole.parents) if path.exists())
 
 
 def binaries_for(account: tuple[int, int] | None) -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.layout import Layout, is_free, write_private
+from sandbox.postgres_home import passable
 from sandbox.processes import MARK, SERVER_MARK, Identity, identity, listens, record, recorded, stop, stray
 
 # Says its child's pid, then both wait; the child ignores SIGTERM.
@@ -122,3 +123,11 @@ def test_a_private_file_is_replaced_whole(tmp_path: Path) -> None:
     write_private(tmp_path / "it.json", {"a": 2})
     assert json.loads((tmp_path / "it.json").read_text()) == {"a": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["it.json"]
+
+
+def test_a_folder_that_a_removal_took_away_closes_no_way(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    assert not passable(closed / "data" / "legacy")
+    closed.chmod(0o711)
+    assert passable(closed / "data") == passable(closed)

@@ -13,7 +13,7 @@ OVER = {
     "fence": {"": "fence/raise", "gateway": "fence/dark", "kafka": "fence/outbox"},
     "drain": {"": "drain/feeds", "postgres": "drain/stream"},
     "final": {"": "final/reconcile"},
-    "switch": {"": "switch/open", "postgres": "switch/keys", "tobe-postgres": "switch/keys", "kafka": "switch/handover"},
+    "switch": {"": "switch/open", "postgres": "switch/sequences", "tobe-postgres": "switch/sequences", "kafka": "switch/handover"},
     "smoke": {"": "smoke/api"},
     "open": {"": "open/route"},
 }  # fmt: skip

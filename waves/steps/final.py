@@ -1,6 +1,11 @@
-"""final: the reconciliation at the fence point. Anything but PASS is a no, and the way back begins."""
+"""final: the reconciliation at the fence point. Anything but PASS is a no, and the way back begins.
+
+Meanwhile the store is told the last idempotency keys and statuses: both only read the legacy side, and the dark is as long as
+the longer of the two."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
@@ -26,5 +31,14 @@ class Final(Step):
                 "reconcile.final",
                 {"wave": ctx.plan.wave, "marker": marker, "baseline": baseline},
                 "compare both sides at the fence point",
-            )
+            ),
+            *_keys(ctx),
         ]
+
+
+def _keys(ctx: StepContext) -> Iterator[Effect]:
+    copies = next((step.params.get("keys", ()) for step in ctx.plan.steps if step.kind == "switch"), ())
+    if copies:
+        mark = f"fence-{int((ctx.outcome('fence/read') or {'epoch': 0})['epoch']) + 2}"
+        args = {"mark": mark, "copies": list(copies), "complete": True}
+        yield Effect(ctx.effect_id("keys"), "store.keys", args, "complete the idempotency keys")

@@ -26,12 +26,6 @@ class Switch(Step):
         epoch = _dark_epoch(ctx) + 1
         yield [
             Effect(
-                ctx.effect_id("keys"),
-                "store.keys",
-                {"mark": f"fence-{epoch}", "copies": list(params.get("keys", ())), "complete": True},
-                "complete the idempotency keys",
-            ),
-            Effect(
                 ctx.effect_id("sequences"),
                 "sequences.raise",
                 {"to": "store", "margin": params["margin"], "pairs": params["pairs"], "epoch": epoch},
