@@ -21,4 +21,10 @@ CODES: dict[str, str] = {
     "CW4017": "A run was to follow an earlier full run, and what it should stand on cannot be read or does not reach far enough. "
     "The engine compares everything instead, which takes longer; nothing has to be done.",
     "CW4013": "The run is inconclusive: something was not checked. The report names what, and why.",
+    "CW4030": "A side of a comparison is written as a URL: postgresql://user@host:port/db#schema.table, parquet:///path, csv:///path, "
+    "duckdb:///file#table, iceberg://catalog/db.table[@snapshot]. Passwords stay in the environment.",
+    "CW4031": "The database of one side did not answer, or refused. Nothing was compared; the command may be tried again.",
+    "CW4032": "The table, view or file of one side does not exist, or is not what its URL says. Names are verbatim: mind the case.",
+    "CW4033": "The data of one side could not be read to its end: what was not read counts as not checked.",
+    "CW4034": "An option of the comparison names a column that no side has, or a rule that does not exist.",
 }

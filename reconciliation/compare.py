@@ -211,7 +211,11 @@ def same_totals(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
     """Equal counts and equal sums; a currency without rows on one side counts as zero there."""
 
     def plain(totals: Mapping[str, Any]) -> object:
-        sums = {(name, currency): value for name, by in totals["sums"].items() for currency, value in by.items()}
+        sums = {
+            (name, currency): str(value) if value != value else value  # NaN is NaN here, as in PostgreSQL
+            for name, by in totals["sums"].items()
+            for currency, value in by.items()
+        }
         return totals["rows"], totals["rows_by_currency"], {key: value for key, value in sums.items() if value}
 
     return plain(left) == plain(right)

@@ -30,6 +30,12 @@ def summed(mapping: TableMapping) -> tuple[Field, ...]:
     )
 
 
+def repeated(relation: str, mapping: TableMapping) -> str:
+    """SELECT of how many rows stand beyond the first of their key."""
+    key = ", ".join(quote(name) for name in mapping.key)
+    return f"SELECT sum(n - 1) FROM (SELECT count(*) AS n FROM {relation} AS t GROUP BY {key} HAVING count(*) > 1) AS x"
+
+
 class Dialect(ABC):
     """Compiles the canonical encoding. `relation` is SQL that may stand after FROM; it is made by the adapter."""
 

@@ -8,9 +8,10 @@ with its class and its key.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Protocol
 
 from cutwater.core.errors import CutwaterError
 from inventory.model import TableMapping
@@ -20,6 +21,18 @@ from reconciliation.digests import bucket_of
 from reconciliation.encoding import encode_row, key_fields
 from reconciliation.faults import FAULTS, Row
 from reconciliation.ports import CopySide, PinnedPair, TableSide
+
+
+class Named(Protocol):
+    """A difference, as the check needs it."""
+
+    @property
+    def cls(self) -> BreakClass: ...
+    @property
+    def key(self) -> str: ...
+
+
+Drill = Callable[[TableMapping, TableSide, TableSide, PinnedPair, int, Sequence[int]], Iterable[Named]]
 
 
 @dataclass
@@ -68,8 +81,9 @@ def check_table(
     pair: PinnedPair,
     result: TableResult,
     most: int,
+    drill: Drill = drill_down,
 ) -> None:
-    """Plants up to `most` faults in one table, one per bucket, and counts what was found."""
+    """Plants up to `most` faults in one table, one per bucket, and counts what was found. drill: the path that is checked."""
     equal = [number for number in sorted(result.source_digests) if number not in set(result.differing)]
     chosen = _spread(equal, most)
     if not chosen:
@@ -78,7 +92,7 @@ def check_table(
         rows = [dict(row) for row in target.rows(mapping, pair.target, result.buckets, chosen)]
         planted, altered = _plant(mapping, rows, result.buckets)
         with maker.copy_of(mapping, altered) as copy:
-            seen = _found(mapping, source, copy, pair, result, chosen)
+            seen = _found(mapping, source, copy, pair, result, chosen, drill)
     except CutwaterError as error:
         check.missed.append(f"{mapping.asset_id}: the self-check could not run: {error}")
         return
@@ -93,11 +107,12 @@ def _found(
     pair: PinnedPair,
     result: TableResult,
     chosen: Sequence[int],
+    drill: Drill,
 ) -> set[tuple[BreakClass, str]]:
     """(class, key) of every break that the normal path names between the real source and the copy."""
     right = copy.digests(mapping, pair.target, result.buckets)
     differing = [number for number in chosen if result.source_digests.get(number) != right.get(number)]
-    return {(item.cls, item.key) for item in drill_down(mapping, source, copy, pair, result.buckets, differing)}
+    return {(item.cls, item.key) for item in drill(mapping, source, copy, pair, result.buckets, differing)}
 
 
 def _plant(

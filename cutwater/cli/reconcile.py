@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cutwater.cli.compare_text import print_compare
 from cutwater.cli.options import OutputOption, ProjectOption, opened, output
 from cutwater.core.errors import Exit
 from cutwater.core.output import Output, glyph
@@ -38,6 +39,31 @@ def run_(
     else:
         _print_run(out, ran.body, str(ran.report))
     sys.exit(int(_EXIT[ran.body["verdict"]]))
+
+
+@app.command("compare")
+def compare_(
+    source: Annotated[str, typer.Argument(help="postgresql://, parquet://, csv://, duckdb:// or iceberg://")],
+    target: Annotated[str, typer.Argument(help="The same forms")],
+    key: Annotated[
+        str, typer.Option("--key", help="Columns, separated by commas; else a common primary key, else none")
+    ] = "",
+    columns: Annotated[str, typer.Option("--columns", help="Only these")] = "",
+    where: Annotated[str, typer.Option("--where", help="A condition in SQL, for both sides")] = "",
+    classes: Annotated[list[str] | None, typer.Option("--class", help="COLUMN=exact|ignored")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="Breaks that are listed; counts are never capped")] = 500,
+    fmt: OutputOption = "text",
+) -> None:
+    """Compare two tables or files anywhere; no project is needed. Exit 0 PASS, 3 FAIL, 7 INCONCLUSIVE."""
+    from cutwater.commands import compare as command
+
+    out = output(fmt)
+    body = command.run(source, target, command.asked(key, columns, classes or [], limit), where)
+    if out.is_json:
+        out.json("cutwater.reconcile.compare/1", body)
+    else:
+        print_compare(out, body)
+    sys.exit(int(_EXIT[body["verdict"]]))
 
 
 @app.command("breaks")

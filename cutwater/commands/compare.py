@@ -1,0 +1,57 @@
+"""What `cutwater reconcile compare` does: two places, pinned, compared. It needs no project and changes nothing."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, cast
+
+from cutwater.core.clock import iso, utc_now
+from cutwater.core.errors import BadInput
+from reconciliation.adhoc import Asked, LocatedSide, compare, document
+from reconciliation.locations import Location, location
+
+RULES = ("exact", "ignored")
+
+
+def asked(key: str, columns: str, classes: list[str], listed: int) -> Asked:
+    """The options as they were typed. Raises BadInput CW4034 with what is wrong and what may stand there."""
+    ignored = []
+    for text in classes:
+        column, mark, rule = text.rpartition("=")
+        if not mark or rule not in RULES:
+            raise BadInput(
+                "CW4034",
+                f"--class {text} cannot be read",
+                state="nothing was compared",
+                next=f"write --class COLUMN={'|'.join(RULES)}",
+            )
+        if rule == "ignored":
+            ignored.append(column)
+    if listed < 0:
+        raise BadInput("CW4034", f"--limit {listed} is below zero", next="write --limit 500")
+    return Asked(_names(key), _names(columns), tuple(ignored), listed)
+
+
+def run(source: str, target: str, options: Asked, where: str = "") -> dict[str, Any]:
+    """The document `cutwater.reconcile.compare/1`. Raises BadInput, Unavailable where a side cannot be opened."""
+    from adapters.duckdb.located_side import Files
+
+    with ExitStack() as stack:
+        sides = [_side(location(text), where) for text in (source, target)]
+        pins = [stack.enter_context(side.pinned()) for side in sides]
+        left, right = (cast(LocatedSide, side) for side in sides)
+        return document(compare(left, right, Files(), (pins[0], pins[1]), options, iso(utc_now())))
+
+
+def _side(place: Location, where: str) -> Any:
+    if place.scheme == "postgresql":
+        from adapters.postgres.located_side import LocatedPostgres
+
+        return LocatedPostgres(place, where)
+    from adapters.duckdb.located_side import LocatedFiles
+
+    return LocatedFiles(place, where)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,156 @@
+"""`cutwater reconcile compare` with PostgreSQL on one side or both: one snapshot, by value, whatever the session says."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+from cutwater.cli.main import main
+from cutwater.core.config import Project
+
+pytestmark = pytest.mark.real
+Run = Callable[..., tuple[int, dict[str, Any]]]
+TABLE = """
+CREATE TYPE {0}.kind AS ENUM ('a', 'b');
+CREATE DOMAIN {0}.money2 AS numeric(18, 2);
+CREATE TABLE {0}.one (id bigint PRIMARY KEY, ref uuid, name text, code char(4), amount numeric(18, 5), rate numeric, f float8, d date,
+  at timestamptz, seen timestamp, ok boolean, raw bytea, k {0}.kind, m {0}.money2, t time);
+INSERT INTO {0}.one SELECT i, md5(i::text)::uuid, 'näme ' || i, 'ab', i * 1.5, i / 3.0, i / 7.0, date '2026-01-01' + i, now() + i * interval '1 us',
+  timestamp '2026-01-01' + i * interval '1 hour', i % 2 = 0, decode(md5(i::text), 'hex'), 'a', i, time '12:00' + i * interval '1 s' FROM generate_series(1, 300) i;
+INSERT INTO {0}.one (id, amount, rate, f, d, at, name) VALUES (0, 'NaN', 'NaN', '-0', 'infinity', '-infinity', '');
+CREATE TABLE {0}.two AS SELECT * FROM {0}.one;
+ALTER TABLE {0}.two ADD PRIMARY KEY (id);
+CREATE VIEW {0}.seen AS SELECT * FROM {0}.two;
+"""
+
+
+@pytest.fixture
+def schema(sandbox_project: Project) -> Iterator[tuple[str, str]]:
+    """(dsn, schema)"""
+    dsn, name = sandbox_project.endpoints().postgres_dsn, f"cmp_{secrets.token_hex(3)}"
+    with psycopg.connect(dsn, autocommit=True) as db:
+        db.execute(f"CREATE SCHEMA {name};{TABLE.format(name)}".encode())
+        yield dsn, name
+        db.execute(f'DROP SCHEMA "{name}" CASCADE'.encode())
+
+
+@pytest.fixture
+def compare(schema: tuple[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    info = psycopg.conninfo.conninfo_to_dict(schema[0])
+    monkeypatch.setenv("PGPASSWORD", str(info.get("password", "")))
+    base = f"postgresql://{info['user']}@{info['host']}:{info['port']}/{info['dbname']}#{schema[1]}."
+
+    def run(left: str, right: str, *words: str) -> tuple[int, dict[str, Any]]:
+        sides = [text if "://" in text else base + text for text in (left, right)]
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main(["reconcile", "compare", *sides, *words, "--output", "json"])
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), json.loads(out) if out.strip() else json.loads(err)
+
+    return run
+
+
+def did(schema: tuple[str, str], statement: str) -> None:
+    with psycopg.connect(schema[0], autocommit=True) as db:
+        db.execute(statement.format(schema[1]).encode())
+
+
+def test_a_table_and_its_copy_by_their_key_and_a_view_without_one(compare: Run) -> None:
+    code, body = compare("one", "two")
+    assert (code, body["reasons"], body["key"], body["rows"]["matched"]) == (0, [], ["id"], 301)
+    assert "LSN" in body["pins"]["source"]
+    assert compare("one", "seen")[1]["key"] == []
+    assert compare("one", "seen", "--key", "id")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ("amount = amount + 0.00001", "amount"),
+        ("rate = rate + 1e-20", "rate"),
+        ("name = name || ' '", "name"),
+        ("name = NULL", "name"),
+        ("at = at + interval '1 us'", "at"),
+        ("seen = seen + interval '1 us'", "seen"),
+        ("f = f * (1 + 2.3e-16)", "f"),
+        ("raw = raw || '\\x00'", "raw"),
+        ("k = 'b'", "k"),
+        ("t = t + interval '1 us'", "t"),
+        ("code = 'ab1'", "code"),
+    ],
+)
+def test_the_smallest_change_is_found(compare: Run, schema: tuple[str, str], change: str, field: str) -> None:
+    did(schema, "UPDATE {0}.two SET " + change + " WHERE id = 150")
+    code, body = compare("one", "two")
+    assert (code, body["rows"]["differing"], body["fields"]) == (3, 1, {field: {"differing": 1}})
+
+
+def test_what_is_the_same_value_is_no_difference(compare: Run, schema: tuple[str, str]) -> None:
+    did(
+        schema,
+        "DROP VIEW {0}.seen; ALTER TABLE {0}.two ALTER amount TYPE numeric(30, 8), ALTER id TYPE numeric(12), ALTER code TYPE char(9), ALTER rate TYPE numeric USING rate * 1.000",
+    )
+    did(schema, "UPDATE {0}.two SET f = 0 WHERE id = 0")
+    code, body = compare("one", "two", "--key", "id")
+    assert (code, body["reasons"]) == (0, [])
+    assert {note.split(":")[0] for note in body["notes"]} == {"amount", "id", "code"}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["TimeZone = 'Asia/Kolkata'", "DateStyle = 'German'", "extra_float_digits = 0", "bytea_output = 'escape'"],
+)
+def test_settings_change_nothing(
+    compare: Run, schema: tuple[str, str], monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    name, value = setting.split(" = ")
+    monkeypatch.setenv("PGOPTIONS", f"-c {name}={value.strip(chr(39))}")
+    assert compare("one", "two")[0] == 0
+
+
+def test_against_a_parquet_file(compare: Run, schema: tuple[str, str], tmp_path: Path) -> None:
+    columns = "id, ref::text AS ref, name, d, at, seen, ok, raw, m, k::text AS k"
+    with psycopg.connect(schema[0]) as db, duckdb.connect() as duck:
+        db.execute("SET TimeZone = 'UTC'")
+        rows = db.execute(f"SELECT {columns} FROM {schema[1]}.one WHERE id > 0".encode()).fetchall()
+        duck.execute(
+            'CREATE TABLE t (id INT, ref VARCHAR, name VARCHAR, d DATE, "at" TIMESTAMPTZ, seen TIMESTAMP, ok BOOLEAN, raw BLOB, m DECIMAL(20, 4), k VARCHAR)'
+        )
+        duck.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        duck.execute(f"COPY t TO '{tmp_path}/t.parquet'")
+        duck.execute(f"COPY t TO '{tmp_path}/t.csv' (HEADER)")
+    words = ["--key", "id", "--where", "id::int > 0", "--columns", "id,ref,name,d,at,seen,ok,raw,m,k"]
+    code, body = compare("one", f"parquet://{tmp_path}/t.parquet", *words)
+    assert (code, body["reasons"], body["rows"]["matched"]) == (0, [], 300)
+    words[-1] = "id,ref,name,d,at,seen,ok,m,k"
+    code, body = compare("one", f"csv://{tmp_path}/t.csv", *words)
+    assert (code, body["reasons"], body["breaks"][:2]) == (0, [], [])
+
+
+def test_what_cannot_be_compared_or_read_never_passes(compare: Run, schema: tuple[str, str]) -> None:
+    did(schema, "DROP VIEW {0}.seen; ALTER TABLE {0}.two ALTER d TYPE text")
+    code, body = compare("one", "two")
+    assert code == 7
+    assert "no common form" in body["reasons"][0]
+    did(schema, "DROP TABLE {0}.two CASCADE")
+    assert compare("one", "two")[1]["code"] == "CW4032"
+    did(schema, "CREATE VIEW {0}.bad AS SELECT id, 1 / (id - 5) AS x FROM {0}.one")
+    code, body = compare("bad", "bad", "--key", "id")
+    assert code == 7
+    assert "division by zero" in body["reasons"][0]
+
+
+def test_a_hostile_name_is_a_name(compare: Run, schema: tuple[str, str]) -> None:
+    did(schema, 'CREATE TABLE {0}."a.b""; DROP --é" ("select" int PRIMARY KEY, "%s" text, "x{{}}" text); ')
+    did(schema, """INSERT INTO {0}."a.b""; DROP --é" SELECT i, '%', '{{}}' FROM generate_series(1, 50) i""")
+    name = "a%2Eb%22%3B%20DROP%20--é"
+    code, body = compare(name, name)
+    assert (code, body["key"], body["rows"]["matched"]) == (0, ["select"], 50)

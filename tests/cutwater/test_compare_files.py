@@ -1,0 +1,249 @@
+"""`cutwater reconcile compare` between files: by value, counted exactly, and never PASS where something was not seen."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cutwater.cli.main import main
+
+Run = Callable[..., tuple[int, dict[str, Any]]]
+BASE = "SELECT i::BIGINT AS id, 'p' || i AS name, (i * 1.25)::DECIMAL(12, 2) AS amount, i % 2 = 0 AS ok FROM range(200) t(i)"
+
+
+@pytest.fixture
+def compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(left: str, right: str, *words: str) -> tuple[int, dict[str, Any]]:
+        """left, right: SQL that is written to a Parquet file, or a URL."""
+        sides = []
+        for name, text in (("left", left), ("right", right)):
+            if "SELECT" not in text:
+                sides.append(text)
+                continue
+            with duckdb.connect() as db:
+                db.execute(f"COPY ({text}) TO '{tmp_path / name}.parquet'")
+            sides.append(f"parquet://{tmp_path / name}.parquet")
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main(["reconcile", "compare", *sides, *words, "--output", "json"])
+        out, err = capsys.readouterr()
+        code = int(stopped.value.code or 0)
+        return code, json.loads(out) if out.strip() else json.loads(err)
+
+    return run
+
+
+def test_equal_by_value_whatever_the_widths_and_the_order(compare: Run) -> None:
+    other = f"SELECT ok, amount::DECIMAL(18, 4) AS amount, name, id::INT AS id FROM ({BASE}) ORDER BY hash(id)"
+    code, body = compare(BASE, other, "--key", "id")
+    assert (code, body["verdict"], body["reasons"], body["schema"]) == (0, "PASS", [], "cutwater.reconcile.compare/1")
+    assert body["rows"] == {
+        "source": 200, "target": 200, "matched": 200, "differing": 0, "missing_in_target": 0, "missing_in_source": 0,
+        "duplicate_in_source": 0, "duplicate_in_target": 0,
+    }  # fmt: skip
+    assert body["planted"]["n"] == body["planted"]["found"] > 20
+    assert [note.split(":")[0] for note in body["notes"]] == ["id", "amount"]
+
+
+def test_every_difference_is_counted_and_named(compare: Run) -> None:
+    other = (
+        f"SELECT id, CASE WHEN id = 7 THEN name || ' ' ELSE name END AS name, CASE WHEN id = 77 THEN amount + 0.01 ELSE amount END AS amount, ok "
+        f"FROM ({BASE}) WHERE id <> 50 UNION ALL SELECT * FROM ({BASE}) WHERE id = 9 UNION ALL SELECT 900, 'new', 1, true"
+    )
+    code, body = compare(BASE, other, "--key", "id", "--limit", "3")
+    assert (code, body["verdict"]) == (3, "FAIL")
+    assert body["rows"] == {
+        "source": 200, "target": 201, "matched": 197, "differing": 2, "missing_in_target": 1, "missing_in_source": 1,
+        "duplicate_in_source": 0, "duplicate_in_target": 1,
+    }  # fmt: skip
+    assert body["fields"] == {"amount": {"differing": 1}, "name": {"differing": 1}}
+    assert len(body["breaks"]) == 3
+    _, body = compare(BASE, other, "--key", "id")
+    found = {item["key"]["id"]: item for item in body["breaks"]}
+    assert found["77"]["class"] == "AMOUNT_MISMATCH"
+    assert found["77"]["fields"] == {"amount": {"source": "96.25", "target": "96.26"}}
+    assert found["7"]["fields"] == {"name": {"source": "p7", "target": "p7 "}}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "verdict", "word"),
+    [
+        ("SELECT 1 AS id, NULL::VARCHAR AS v", "SELECT 1 AS id, '' AS v", "FAIL", ""),
+        ("SELECT 1 AS id, 'é' AS v", "SELECT 1 AS id, 'e\u0301' AS v", "FAIL", ""),
+        ("SELECT 1 AS id, 1.50 AS v", "SELECT 1 AS id, 1.5 AS v", "PASS", ""),
+        ("SELECT 1 AS id, 'NaN'::DOUBLE AS v", "SELECT 1 AS id, 'nan'::DOUBLE AS v", "PASS", ""),
+        ("SELECT 1 AS id, -0.0::DOUBLE AS v", "SELECT 1 AS id, 0.0::DOUBLE AS v", "PASS", ""),
+        ("SELECT 1 AS id, 0.1::DOUBLE AS v", "SELECT 1 AS id, 0.1::DOUBLE + 1e-18 AS v", "PASS", ""),
+        ("SELECT 1 AS id, 0.1::DOUBLE AS v", "SELECT 1 AS id, 0.1::DOUBLE + 1e-16 AS v", "FAIL", ""),
+        ("SELECT 1 AS id, 12345678901234567890123456789012::DECIMAL(38, 0) AS v", "SELECT 1 AS id, 12345678901234567890123456789012::DECIMAL(38, 6) AS v", "PASS", ""),
+        ("SELECT 1 AS id, 'x' AS v", "SELECT 1 AS id, 5 AS v", "INCONCLUSIVE", "no common form"),
+        ("SELECT 1 AS id, '{}'::JSON AS v", "SELECT 1 AS id, '{}'::JSON AS v", "INCONCLUSIVE", "no common form"),
+        ("SELECT 1 AS id, 2 AS v", "SELECT 1 AS id", "FAIL", "the target has no column v"),
+        ("SELECT 1 AS id WHERE false", "SELECT 1 AS id WHERE false", "INCONCLUSIVE", "no row was checked"),
+        ("SELECT 1 AS id, 2 AS v UNION ALL SELECT 1, 2", "SELECT 1 AS id, 2 AS v UNION ALL SELECT 1, 2", "FAIL", "more than once"),
+        ("SELECT repeat('x', 1000000) AS v, 1 AS id", "SELECT repeat('x', 999999) || 'y' AS v, 1 AS id", "FAIL", ""),
+    ],
+)  # fmt: skip
+def test_what_is_equal_and_what_is_not(compare: Run, left: str, right: str, verdict: str, word: str) -> None:
+    rest = (
+        " UNION ALL SELECT * REPLACE (id + 100 AS id) FROM ({})"
+        if "WHERE" not in left and "UNION" not in left
+        else "{}"
+    )
+    sides = [text + rest.format(text) if rest != "{}" else text for text in (left, right)]
+    _, body = compare(*sides, "--key", "id")
+    assert body["verdict"] == verdict, body["reasons"]
+    assert word in "; ".join(body["reasons"])
+
+
+def test_an_extra_column_is_named_and_a_hostile_name_is_a_name(compare: Run) -> None:
+    name = 'a"b;DROP TABLE x--é'.replace('"', '""')
+    left = f'SELECT i AS "select", i * 2 AS "{name}" FROM range(50) t(i)'
+    code, body = compare(left, f"SELECT *, 1 AS more FROM ({left})", "--key", "select")
+    assert (code, body["notes"]) == (0, ["the target's column more is not in the source: it was not compared"])
+
+
+def test_a_csv_is_read_by_value_and_never_repaired(compare: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with duckdb.connect() as db:
+        db.execute(f"COPY ({BASE}) TO '{path}' (HEADER)")
+    assert compare(BASE, f"csv://{path}", "--key", "id")[0] == 0
+    text = path.read_text("utf-8")
+    path.write_text(text.replace(",p3,3.75,", ",p3,3.76,"), "utf-8")
+    code, body = compare(BASE, f"csv://{path}", "--key", "id")
+    assert (code, body["rows"]["differing"]) == (3, 1)
+    for broken in (text + "1,2\n", text + '5,"x', text.replace(",p3,", ",p3,oops,")):
+        path.write_text(broken, "utf-8")
+        code, body = compare(BASE, f"csv://{path}", "--key", "id")
+        assert code in (5, 7), broken[-20:]
+    path.write_bytes(text.encode().replace(b"p3", b"p\xff"))
+    assert compare(BASE, f"csv://{path}", "--key", "id")[0] in (4, 5, 7)
+    path.write_text("id,id\n1,2\n", "utf-8")
+    assert compare(BASE, f"csv://{path}")[0] == 4
+
+
+def test_a_file_that_is_cut_or_changed_never_passes(
+    compare: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare(BASE, BASE)
+    path = tmp_path / "right.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert compare(BASE, f"parquet://{path}")[0] == 5
+    path.write_bytes(whole)
+
+    from reconciliation import adhoc
+
+    real = adhoc.check_table
+
+    def later(*args: Any) -> None:
+        path.write_bytes(whole + b" ")
+        real(*args)
+
+    monkeypatch.setattr(adhoc, "check_table", later)
+    code, body = compare(BASE, f"parquet://{path}")
+    assert code != 0
+    assert "changed" in json.dumps(body) or body.get("code") == "CW4033"
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("nowhere", "CW4030"),
+        ("ftp://x/y", "CW4030"),
+        ("parquet://relative/path", "CW4030"),
+        ("parquet:///", "CW4030"),
+        ("postgresql://u:secret@h/db#s.t", "CW4030"),
+        ("postgresql://u@h:99999/db#s.t", "CW4030"),
+        ("postgresql://u@h/db", "CW4030"),
+        ("postgresql://u@h/db#a.b.c", "CW4030"),
+        ("postgresql://u@h/db#a..c", "CW4030"),
+        ("duckdb:///x.db", "CW4030"),
+        ("iceberg://cat/t", "CW4030"),
+        ("iceberg://cat/db.t@newest", "CW4030"),
+        ("parquet:///no/such/file", "CW4032"),
+        ("csv:///no/such/file", "CW4032"),
+        ("postgresql://nobody@127.0.0.1:1/db#a.b", "CW4031"),
+    ],
+)
+def test_a_place_that_cannot_be_read_says_why(compare: Run, url: str, code: str) -> None:
+    exit_code, body = compare(BASE, url)
+    assert (body["code"], exit_code) == (code, 5 if code == "CW4031" else 4)
+    assert "secret" not in json.dumps(body)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--key", "nope"], ["--class", "amount"], ["--class", "amount=near"], ["--where", "nope = 1"], ["--limit", "-1"]],
+)
+def test_an_option_that_means_nothing_is_refused(compare: Run, words: list[str]) -> None:
+    code, _ = compare(BASE, BASE, *words)
+    assert code in (4, 5, 7)
+
+
+def test_where_and_ignored_columns_are_stated(compare: Run) -> None:
+    other = f"SELECT * REPLACE (name || '!' AS name) FROM ({BASE}) WHERE id < 100"
+    code, body = compare(BASE, other, "--key", "id", "--where", "id < 100", "--class", "name=ignored")
+    assert (code, body["rows"]["source"], body["grade"]) == (0, 100, "exact without name")
+
+
+def mutated(rows: list[tuple[Any, ...]], dice: random.Random) -> list[tuple[Any, ...]]:
+    """Some rows dropped, doubled, added or altered."""
+    found = []
+    for row in rows:
+        number = dice.random()
+        if number < 0.05:
+            continue
+        altered = list(row)
+        if number < 0.15:
+            at = dice.randrange(1, len(row))
+            altered[at] = dice.choice([None, *(other[at] for other in rows)])
+        found += [tuple(altered)] * (2 if 0.15 < number < 0.2 else 1)
+    return found + [(max(row[0] for row in rows) + n, "", None) for n in range(1, dice.randrange(3))]
+
+
+def oracle(left: list[tuple[Any, ...]], right: list[tuple[Any, ...]]) -> dict[str, int]:
+    """The counts of the issue, by plain dictionaries."""
+    sides = [Counter(row[0] for row in rows) for rows in (left, right)]
+    by: list[dict[int, set[tuple[Any, ...]]]] = [{}, {}]
+    for own, rows in zip(by, (left, right), strict=True):
+        for row in rows:
+            own.setdefault(row[0], set()).add(row)
+    shared = by[0].keys() & by[1].keys()
+    differing = sum(by[0][key] != by[1][key] for key in shared)
+    return {
+        "source": len(left), "target": len(right), "differing": differing, "matched": len(shared) - differing,
+        "missing_in_target": len(by[0].keys() - by[1].keys()), "missing_in_source": len(by[1].keys() - by[0].keys()),
+        "duplicate_in_source": sum(n - 1 for n in sides[0].values()), "duplicate_in_target": sum(n - 1 for n in sides[1].values()),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(n, marks=pytest.mark.long) for n in range(12, 1000))])
+def test_against_an_oracle(compare: Run, tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    words = ["", " ", "a", "a ", "ä", "NULL", "'", '"', "x" * 300, "0", "\n"]
+    rows = [
+        (n, dice.choice([None, *words]), None if dice.random() < 0.1 else Decimal(dice.randrange(10**6)).scaleb(-2))
+        for n in range(dice.randrange(1, 300))
+    ]
+    others = mutated(rows, dice) if seed % 4 else dice.sample(rows, len(rows))
+    urls = []
+    for name, content in (("l", rows), ("r", others)):
+        with duckdb.connect(str(tmp_path / f"{name}.db")) as db:
+            db.execute("CREATE TABLE t (id BIGINT, word VARCHAR, amount DECIMAL(12, 2))")
+            if content:
+                db.executemany("INSERT INTO t VALUES (?, ?, ?)", content)
+        urls.append(f"duckdb://{tmp_path / name}.db#t")
+    _, body = compare(*urls, "--key", "id")
+    expected = oracle(rows, others)
+    assert body["rows"] == expected
+    clean = expected["matched"] == len(rows) == len(others)
+    assert body["verdict"] == ("PASS" if clean else "FAIL"), body["reasons"]
