@@ -6,8 +6,8 @@ Fail closed: whatever was not read, not pinned, not of one form or not proven ab
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from cutwater.core.errors import BadInput, CutwaterError
 from inventory.model import ColumnMapping, FieldClass, TableMapping
 from reconciliation.adhoc_rows import Difference, drill
 from reconciliation.breaks import BreakClass
+from reconciliation.causes import cause
 from reconciliation.compare import TableResult, Verdict, both, same_totals
 from reconciliation.digests import DIGEST_BITS, buckets_for
 from reconciliation.forms import Form, common, only_width, type_of
@@ -47,12 +48,13 @@ class LocatedSide(TableSide, Protocol):
 @dataclass(frozen=True)
 class Asked:
     """key: () = a primary key that both sides know, else a multiset. columns: () = all. ignored: columns left out by the
-    user. listed: how many breaks are listed; counts are never capped."""
+    user. listed: how many breaks are listed; counts are never capped. sink: is told every break."""
 
     key: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     listed: int = 500
+    sink: Callable[[Difference], None] | None = None
 
 
 @dataclass
@@ -66,6 +68,7 @@ class Found:
     key: tuple[str, ...] = ()
     rows: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
+    causes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     breaks: list[dict[str, Any]] = field(default_factory=list)
     check: SelfCheck = field(default_factory=SelfCheck)
     buckets: int = 0
@@ -162,6 +165,8 @@ def _rows(
     result.differing = tuple(sorted(n for n in left.keys() | right.keys() if left.get(n) != right.get(n)))
     for item in drill(mapping, source, target, pair, result.buckets, result.differing):
         _note(found, item, asked.listed)
+        if asked.sink is not None:
+            asked.sink(item)
     if mapping.key:
         for name, side in (("source", source), ("target", target)):
             found.rows[f"duplicate_in_{name}"] = side.repeated(mapping)
@@ -174,6 +179,9 @@ def _note(found: Found, item: Difference, most: int) -> None:
     if name not in ("duplicate_in_source", "duplicate_in_target") or not found.key:
         found.rows[name] += item.count
     found.fields.update(list(item.fields))
+    for name, (before, after) in item.fields.items():
+        if why := cause(before, after).split(":")[0]:
+            found.causes[name][why] += 1
     if len(found.breaks) < most:
         fields = {name: {"source": before, "target": after} for name, (before, after) in item.fields.items()}
         found.breaks.append({"class": str(item.cls), "key": dict(item.names), "rows": item.count, "fields": fields})
@@ -212,6 +220,7 @@ def document(found: Found) -> dict[str, Any]:
         "key": list(found.key),
         "rows": rows,
         "fields": {name: {"differing": number} for name, number in sorted(found.fields.items())},
+        "causes": {name: dict(by.most_common()) for name, by in sorted(found.causes.items())},
         "breaks": found.breaks,
         "planted": {"n": planted, "found": hits},
         "miss_probability": f"{found.buckets * 2.0**-DIGEST_BITS:.1e}",

@@ -10,7 +10,7 @@ from typing import Any
 from inventory.model import TableMapping
 from reconciliation.breaks import BreakClass
 from reconciliation.compare import BATCH
-from reconciliation.encoding import compared, encode_row, key_fields, text_of
+from reconciliation.encoding import Field, Kind, compared, encode_row, key_fields, text_of
 from reconciliation.ports import PinnedPair, TableSide
 from reconciliation.rows import is_money, key_text
 
@@ -50,7 +50,7 @@ def _grouped(mapping: TableMapping, rows: Iterable[Row]) -> dict[bytes, list[Row
 
 def _of_key(mapping: TableMapping, mine: list[Row], theirs: list[Row]) -> Iterator[Difference]:
     row = (mine or theirs)[0]
-    key, names = key_text(mapping, row), {item.name: text_of(item, row[item.name]) for item in key_fields(mapping)}
+    key, names = key_text(mapping, row), {item.name: told(item, row[item.name]) for item in key_fields(mapping)}
     if not mapping.key:
         surplus = len(mine) - len(theirs)
         if surplus:
@@ -78,11 +78,23 @@ def _unequal(mapping: TableMapping, mine: list[Row], theirs: list[Row]) -> bool:
     return left != right
 
 
+def told(field: Field, value: Any) -> str | None:
+    """A value for people: as its canonical text, but dates and instants as they are written."""
+    return (
+        str(value)
+        if value is not None and field.kind in (Kind.DATE, Kind.INSTANT, Kind.LOCAL)
+        else text_of(field, value)
+    )
+
+
 def _fields(
     mapping: TableMapping, mine: Row, theirs: Row, key: str, names: Mapping[str, str | None]
 ) -> Iterator[Difference]:
-    texts = ((item, text_of(item, mine[item.name]), text_of(item, theirs[item.name])) for item in compared(mapping))
-    found = {item: (before, after) for item, before, after in texts if before != after}
+    found = {
+        item: (told(item, mine[item.name]), told(item, theirs[item.name]))
+        for item in compared(mapping)
+        if text_of(item, mine[item.name]) != text_of(item, theirs[item.name])
+    }
     if found:
         cls = BreakClass.AMOUNT_MISMATCH if any(map(is_money, found)) else BreakClass.FIELD_MISMATCH
         yield Difference(cls, key, names, 1, {item.name: pair for item, pair in found.items()})

@@ -57,6 +57,8 @@ class Files:
 
         with self.lock:
             try:
+                if len(duckdb.extract_statements(text)) != 1:
+                    raise BadInput("CW4034", "the condition is more than one statement", state="nothing was compared")
                 return list(self.connection.execute(text, parameters).fetchall())
             except duckdb.Error as error:
                 raise Unavailable(
@@ -159,7 +161,7 @@ class LocatedFiles:
     def _relation(self) -> str:
         csv_side = self.place.scheme == "csv"
         parts = ", ".join(f"{_written(name, form, csv_side)} AS {quote(name)}" for name, form in self.forms.items())
-        condition = f" WHERE ({self.where})" if self.where else ""
+        condition = f" WHERE ({self.where}\n)" if self.where else ""  # a comment in it ends with its line
         return f"(SELECT {parts} FROM {self._scan} AS r{condition})"  # noqa: S608 - quoted names, the user's own condition
 
     def _on_disk(self) -> Pin:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 
@@ -87,6 +88,12 @@ class LocatedPostgres(PostgresSide):
         query = repeated(self._relation(mapping), mapping)
         return int(self._read(Pin("postgres", "", {"snapshot": self._snapshot}), query)[0][0] or 0)
 
+    def _read(self, pin: Pin, query: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        # Prepared: the server takes one statement then, so a condition with a semicolon in it cannot leave the transaction.
+        with self._lock, self._at(pin).cursor() as cursor:
+            cursor.execute(query.encode(), parameters, prepare=True)
+            return cursor.fetchall()
+
     def unchanged(self) -> str:
         """A snapshot does not change."""
         return ""
@@ -94,7 +101,7 @@ class LocatedPostgres(PostgresSide):
     def _relation(self, mapping: TableMapping) -> str:
         table = ".".join(quote(part) for part in self.place.name)
         parts = ", ".join(f"{_written(name, form)} AS {quote(name)}" for name, form in self.forms.items())
-        condition = f" WHERE ({self.where})" if self.where else ""
+        condition = f" WHERE ({self.where}\n)" if self.where else ""  # a comment in it ends with its line
         return f"(SELECT {parts} FROM {table}{condition})"  # noqa: S608 - names are quoted; the condition is the user's own SQL
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cutwater.core.output import Output, glyph
+from reconciliation.causes import cause
 
 _STATE = {"PASS": "pass", "FAIL": "fail"}
 MOST = 20
@@ -33,7 +34,7 @@ def print_compare(out: Output, body: dict[str, Any]) -> None:
     out.table(("ROWS", "NUMBER"), rows)
     if body["breaks"]:
         out.table(
-            ("CLASS", "KEY", "FIELD", "SOURCE", "TARGET"),
+            ("CLASS", "KEY", "FIELD", "SOURCE", "TARGET", "LIKELY"),
             [line for item in body["breaks"][:MOST] for line in _lines(item)],
         )
         if len(body["breaks"]) > MOST:
@@ -43,9 +44,16 @@ def print_compare(out: Output, body: dict[str, Any]) -> None:
 def _lines(item: dict[str, Any]) -> list[tuple[str, ...]]:
     key = ", ".join(f"{name}={_shown(value)}" for name, value in list(item["key"].items())[:3])
     if not item["fields"]:
-        return [(item["class"], key, "", "", f"{item['rows']} rows" if item["rows"] > 1 else "")]
+        return [(item["class"], key, "", "", "", f"{item['rows']} rows" if item["rows"] > 1 else "")]
     return [
-        (item["class"], key, name, _shown(pair["source"]), _shown(pair["target"]))
+        (
+            item["class"],
+            key,
+            name,
+            _shown(pair["source"]),
+            _shown(pair["target"]),
+            cause(pair["source"], pair["target"]),
+        )
         for name, pair in item["fields"].items()
     ]
 

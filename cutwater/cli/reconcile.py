@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -52,13 +53,14 @@ def compare_(
     where: Annotated[str, typer.Option("--where", help="A condition in SQL, for both sides")] = "",
     classes: Annotated[list[str] | None, typer.Option("--class", help="COLUMN=exact|ignored")] = None,
     limit: Annotated[int, typer.Option("--limit", help="Breaks that are listed; counts are never capped")] = 500,
+    report: Annotated[Path | None, typer.Option("--report", help="Folder for the page, JSON, CSV and JUnit")] = None,
     fmt: OutputOption = "text",
 ) -> None:
     """Compare two tables or files anywhere; no project is needed. Exit 0 PASS, 3 FAIL, 7 INCONCLUSIVE."""
     from cutwater.commands import compare as command
 
     out = output(fmt)
-    body = command.run(source, target, command.asked(key, columns, classes or [], limit), where)
+    body = command.run(source, target, command.asked(key, columns, classes or [], limit), where, report)
     if out.is_json:
         out.json("cutwater.reconcile.compare/1", body)
     else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 from cutwater.core.clock import iso, utc_now
@@ -32,8 +34,28 @@ def asked(key: str, columns: str, classes: list[str], listed: int) -> Asked:
     return Asked(_names(key), _names(columns), tuple(ignored), listed)
 
 
-def run(source: str, target: str, options: Asked, where: str = "") -> dict[str, Any]:
-    """The document `cutwater.reconcile.compare/1`. Raises BadInput, Unavailable where a side cannot be opened."""
+def run(source: str, target: str, options: Asked, where: str = "", report: Path | None = None) -> dict[str, Any]:
+    """The document `cutwater.reconcile.compare/1`, also as files in the folder `report`. Raises BadInput, Unavailable where a
+    side cannot be opened."""
+    if report is None:
+        return _compared(source, target, options, where)
+    from reconciliation.reports.compare_files import breaks_in, write
+
+    try:
+        with breaks_in(report) as sink:
+            body = _compared(source, target, replace(options, sink=sink), where)
+        write(report, body, (source, target), where, iso(utc_now()))
+    except OSError as error:
+        raise BadInput(
+            "CW4034",
+            f"the report cannot be written to {report}",
+            cause=error.strerror or str(error),
+            next="name another folder",
+        ) from error
+    return body
+
+
+def _compared(source: str, target: str, options: Asked, where: str) -> dict[str, Any]:
     from adapters.duckdb.located_side import Files
 
     with ExitStack() as stack:

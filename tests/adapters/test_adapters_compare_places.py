@@ -154,3 +154,24 @@ def test_a_hostile_name_is_a_name(compare: Run, schema: tuple[str, str]) -> None
     name = "a%2Eb%22%3B%20DROP%20--é"
     code, body = compare(name, name)
     assert (code, body["key"], body["rows"]["matched"]) == (0, ["select"], 50)
+
+
+def test_a_condition_cannot_leave_the_read_only_transaction(compare: Run, schema: tuple[str, str]) -> None:
+    end = f"true) AS t; COMMIT; DROP TABLE {schema[1]}.two CASCADE; SELECT (1"
+    assert compare("one", "two", "--where", end)[0] == 7
+    assert compare("one", "two")[0] == 0
+
+
+def test_one_scan_sees_one_point_whatever_is_written_meanwhile(
+    compare: Run, schema: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reconciliation import adhoc
+
+    real = adhoc.both
+
+    def later(*args: Any) -> Any:
+        did(schema, "UPDATE {0}.one SET name = name || '!'; UPDATE {0}.two SET name = name || '!'")
+        return real(*args)
+
+    monkeypatch.setattr(adhoc, "both", later)
+    assert compare("one", "two")[0] == 0

@@ -71,6 +71,7 @@ def test_every_difference_is_counted_and_named(compare: Run) -> None:
     assert found["77"]["class"] == "AMOUNT_MISMATCH"
     assert found["77"]["fields"] == {"amount": {"source": "96.25", "target": "96.26"}}
     assert found["7"]["fields"] == {"name": {"source": "p7", "target": "p7 "}}
+    assert body["causes"] == {"name": {"blanks at an end": 1}}
 
 
 @pytest.mark.parametrize(
@@ -247,3 +248,29 @@ def test_against_an_oracle(compare: Run, tmp_path: Path, seed: int) -> None:
     assert body["rows"] == expected
     clean = expected["matched"] == len(rows) == len(others)
     assert body["verdict"] == ("PASS" if clean else "FAIL"), body["reasons"]
+
+
+@pytest.mark.parametrize(
+    "end", ["1) AS t; CREATE TABLE x (i INT); --", "true) TO '{0}'; COPY (SELECT 1", "id > 5 --", "id >"]
+)
+def test_a_condition_is_an_expression_and_nothing_else(compare: Run, tmp_path: Path, end: str) -> None:
+    code, body = compare(BASE, BASE, "--key", "id", "--where", end.format(tmp_path / "written"))
+    if end == "id > 5 --":
+        assert (code, body["rows"]["source"]) == (0, 194)
+    else:
+        assert code in (4, 7)
+    assert not (tmp_path / "written").exists()
+
+
+def test_the_report_holds_everything_and_nothing_of_it_is_markup(compare: Run, tmp_path: Path) -> None:
+    other = f"SELECT * REPLACE ('<script>' || name AS name) FROM ({BASE})"
+    code, body = compare(BASE, other, "--key", "id", "--limit", "5", "--report", str(tmp_path / "out" / "deep"))
+    folder = tmp_path / "out" / "deep"
+    assert (code, len(body["breaks"])) == (3, 5)
+    assert len((folder / "breaks.csv").read_text("utf-8").splitlines()) == 201
+    page = (folder / "compare.html").read_text("utf-8")
+    assert "<script" not in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert json.loads((folder / "compare.json").read_text("utf-8")) == body
+    assert 'failures="1"' in (folder / "junit.xml").read_text("utf-8")
+    assert compare(BASE, BASE, "--report", str(folder / "breaks.csv"))[0] == 4
