@@ -123,7 +123,7 @@ def actions(project: Project, plan: Plan) -> dict[str, Action]:
     from adapters.postgres.backfill import Bounds, CopyChunk
     from adapters.postgres.checks import PostgresCheck
     from adapters.postgres.replication import CreatePublication, CreateSlot, Drop
-    from adapters.spark.fold import StreamFold, StreamRest
+    from adapters.spark.fold import StreamFold, StreamPoise, StreamRest
 
     shared, dsn = parts(project, plan), project.endpoints().postgres_dsn
     lake: dict[str, Action] = {
@@ -132,6 +132,7 @@ def actions(project: Project, plan: Plan) -> dict[str, Action]:
         "backfill.chunk": CopyChunk(dsn, shared.catalog),
         "stream.fold": StreamFold(lambda: shared.stream),
         "stream.rest": StreamRest(lambda: shared.stream),
+        "stream.poise": StreamPoise(lambda: shared.stream),
         "feed.caught_up": FeedCaughtUp(lambda: shared.tap),
     }
     return {
@@ -152,7 +153,7 @@ def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[st
     from adapters.files.route import FilesRoute
     from adapters.http_api.smoke import SmokeRun
     from adapters.iceberg.faults import LakeAction
-    from adapters.iceberg.feed_lanes import FeedsDrained
+    from adapters.iceberg.feed_lanes import FeedsDrained, FeedsPoise
     from adapters.kafka.handover import KafkaHandover, KafkaHandoverDrop
     from adapters.postgres.back_check import BackCheck
     from adapters.postgres.drain import OutboxEmpty, StreamDrain
@@ -175,6 +176,7 @@ def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[st
         "fence.lift": LiftFence(sides),
         "fence.drop": DropFence(sides),
         "stream.drain": LakeAction("stream.drain", StreamDrain(lambda: shared.stream)),
+        "feeds.poise": FeedsPoise(lambda: shared.tap),
         "feeds.drained": LakeAction("feeds.drained", FeedsDrained(lambda: shared.tap)),
         "store.keys": StoreKeys(ends.postgres_dsn, ends.store_dsn),
         "sequences.raise": RaiseSequences(sides),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from adapters.iceberg.history import QuickTransaction, ancestry, is_long
 from cutwater.core.errors import LeaseHeld, Unavailable
 
 if TYPE_CHECKING:
@@ -22,18 +23,16 @@ PG_SNAPSHOT = "cutwater.pg-snapshot"
 FOLDED = "cutwater.folded"
 REPAIR = "cutwater.repair"
 # A commit that lost its race must come back to us: PyIceberg's own second try would pass by the fence and every check.
-NO_RETRY = {"commit.retry.num-retries": "0"}
+# Manifests are merged now and then: one per commit would make every commit and every look slower than the one before.
+NO_RETRY = {"commit.retry.num-retries": "0", "commit.manifest-merge.enabled": "true"}
 _TRIES = 5
 Guard = Callable[["Table"], None]
 
 
 def summaries(table: Table) -> Iterator[tuple[int, Mapping[str, str]]]:
     """(snapshot id, summary) of the table's history, newest first."""
-    snapshot = table.current_snapshot()
-    while snapshot is not None:
-        summary = snapshot.summary
-        yield snapshot.snapshot_id, dict(summary.additional_properties) if summary else {}
-        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
+    for snapshot in ancestry(table):
+        yield snapshot.snapshot_id, dict(snapshot.summary.additional_properties) if snapshot.summary else {}
 
 
 def newest(table: Table, key: str) -> str | None:
@@ -91,8 +90,9 @@ def append(
             check_fence(table, token)
             guard(table)
             try:
-                with table.transaction() as change:
-                    with change.update_snapshot({**properties, FENCE: str(token)}).fast_append() as addition:
+                with QuickTransaction(table) as change:
+                    update = change.update_snapshot({**properties, FENCE: str(token)})
+                    with update.merge_append() if is_long(table) else update.fast_append() as addition:
                         for file in files:
                             addition.append_data_file(file)
             except CommitFailedException:

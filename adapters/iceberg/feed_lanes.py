@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from waves.ports import Fence, Outcome, ServiceStatus, Waiting
@@ -19,16 +21,28 @@ class SharedTap:
         self.tap = tap
         self.lock = threading.RLock()
         self.polls = 0
+        self._poised_until = 0.0
         self.last = ServiceStatus(tap.name)
         self.open = 0
 
     def poll(self, seen: int, fence: Fence) -> tuple[int, ServiceStatus]:
         """(number of the poll, its status): a new poll where `seen` is the last one."""
         with self.lock:
-            if seen == self.polls:
-                self.last = self.tap.poll(fence)
-                self.polls += 1
-            return self.polls, self.last
+            if seen == self.polls and time.monotonic() >= self._poised_until:
+                self.look(fence)
+                return self.polls, self.last
+            return self.polls, replace(self.last, busy=self.last.busy and time.monotonic() >= self._poised_until)
+
+    def look(self, fence: Fence) -> None:
+        """A poll that begins now."""
+        with self.lock:
+            self.last = self.tap.poll(fence)
+            self.polls += 1
+
+    def poise(self, seconds: float) -> None:
+        """No poll by itself for so long: whoever drains the feeds meanwhile waits for no batch that is under way."""
+        with self.lock:
+            self._poised_until = time.monotonic() + seconds
 
     def behind(self, stream: str) -> int:
         """Messages of `stream` that were there at the last poll and are not in the lake; -1 unknown."""
@@ -92,6 +106,23 @@ class FeedCaughtUp:
         return f"take in everything that {args['feed']} holds now"
 
 
+class FeedsPoise:
+    """`feeds.poise` {seconds}: what was under way is in the lake, and nothing begins by itself until the feeds are drained."""
+
+    def __init__(self, shared: Callable[[], SharedTap]) -> None:
+        self.shared = shared
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        self.shared().poise(float(args["seconds"]))
+        return {"seconds": args["seconds"]}
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        return None  # a runner that came later has its own tap: it is told again
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"end the feeds' poll that is under way, and begin none for {args['seconds']} s"
+
+
 class FeedsDrained:
     """`feeds.drained` {feeds}: by a look that began after the fence, nothing of these feeds is left outside the lake, and no
     transaction is open that could still add to them."""
@@ -102,7 +133,8 @@ class FeedsDrained:
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
         shared, feeds = self.shared(), [str(feed) for feed in args["feeds"]]
         with shared.lock:  # no poll is under way: the next one begins now
-            shared.poll(shared.polls, fence)
+            shared.poise(0)
+            shared.look(fence)
             left = {feed: shared.behind(feed) for feed in feeds}
             unsettled = shared.tap.unsettled(feeds)
         late = {feed: behind for feed, behind in left.items() if behind}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from adapters.iceberg.commits import FENCE
 from adapters.iceberg.feed_rows import Tag, batch_rows, events_of, known_keys, newest_tag, own_ids, taken_names
 from adapters.iceberg.feed_tables import open_tables, to_arrow
+from adapters.iceberg.history import QuickTransaction, is_long, thin_out
 from cutwater.core.clock import Clock, iso, utc_now
 from cutwater.core.errors import LeaseHeld, Unavailable
 from lakehouse.intake import Columns, Intake, in_order, take_in
@@ -175,7 +176,10 @@ class FeedStore:
 
         begun = spec is not RAW_MESSAGE
         try:
-            table.append(to_arrow(spec, columns), snapshot_properties=properties)
+            with QuickTransaction(table) as change:
+                change.append(to_arrow(spec, columns), snapshot_properties=properties)
+            if is_long(table):
+                thin_out(table)
         except CommitFailedException as error:
             raise _Lost(
                 _unwritten("CW3304", f"another writer changed {spec.name} first", error, begun), begun

@@ -282,6 +282,8 @@ _DO: dict[str, Callable[[MemoryWorld, dict[str, Any]], Outcome]] = {
     "backfill.chunk": _chunk,
     "stream.fold": _fold,
     "stream.rest": lambda w, a: {"seconds": a["seconds"]},
+    "stream.poise": lambda w, a: {"seconds": a["seconds"]},
+    "feeds.poise": lambda w, a: {"seconds": a["seconds"]},
     "feed.caught_up": _caught_up,
     "postgres.drop_slot": _drop_slot,
     "postgres.drop_publication": _drop_publication,

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters.iceberg.commits import LSN, Guard, append, newest
+from adapters.iceberg.history import KEPT, is_long, thin_out
 from adapters.postgres import pgoutput as wire
 from adapters.postgres.change_batch import TableChanges, check_relation, filled
 from adapters.postgres.connection import Connection, connect, translated
@@ -64,6 +65,7 @@ class ChangeStream:
         self._markers: deque[str] = deque(maxlen=1_000)
         self._db: Connection | None = None
         self._applied: dict[str, int] = {}
+        self._commits: dict[str, int] = {}
         self._relations: dict[int, TableMapping] = {}
         self._identity: dict[int, str] = {}
         self._advanced = 0  # where this process left or first saw the slot
@@ -122,6 +124,13 @@ class ChangeStream:
             text = newest(self.catalog.load_table(mapping.changes), LSN)
             self._applied[mapping.changes] = int(text) if text else 0
         return self._applied[mapping.changes]
+
+    def thin_out(self, names: Iterable[str]) -> None:
+        """Expires what nobody stands on in the history of change tables; each is looked at once in `KEPT` commits."""
+        for name in names:
+            self._commits[name] = self._commits.get(name, KEPT - 1) + 1
+            if self._commits[name] % KEPT == 0 and is_long(table := self.catalog.load_table(name)):
+                thin_out(table)
 
     def type_names(self, relation: wire.Relation) -> list[str]:
         """The types of a relation's columns as the inventory writes them."""
@@ -322,4 +331,5 @@ class _Batch:
             append(self.stream.catalog, name, changes.arrow(), {LSN: str(self.end)}, fence.token, self._not_there(name))
             self.stream._applied[name] = self.end
             written += len(changes)
+        self.stream.thin_out(self.tables)
         return written

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +39,15 @@ class FoldingStream(ChangeStream):
     def __init__(self, project: Project, *args: Any, fold_every_seconds: int = 60, **more: Any) -> None:
         super().__init__(*args, **more)
         self.project, self.fold_every = project, fold_every_seconds
-        self._rests_until = 0.0
+        self._rests_until = self._poised_until = 0.0
+        self._polled: ServiceStatus | None = None
         self._next_fold: float | None = None  # none before the first fold ended the hand-over
 
     def poll(self, fence: Fence) -> ServiceStatus:
-        status = super().poll(fence)
+        with self.lock:
+            if self._polled is not None and time.monotonic() < self._poised_until:
+                return replace(self._polled, busy=False)
+            status = self._polled = super().poll(fence)
         if self._next_fold is None and all(self.is_handed_over(m) for m in self.tables.values()):
             self._next_fold = time.monotonic() + self.fold_every
         if status.caught_up and self.pending and self._next_fold is not None and time.monotonic() >= self._next_fold:
@@ -57,6 +62,15 @@ class FoldingStream(ChangeStream):
         """No fold by itself for so long, whoever asks for one meanwhile."""
         self._rests_until = time.monotonic() + seconds
         self._next_fold = max(self._next_fold or 0.0, self._rests_until)
+
+    def poise(self, seconds: float) -> None:
+        """No poll by itself for so long: whoever drains it meanwhile waits for no batch that is under way."""
+        with self.lock:
+            self._poised_until = time.monotonic() + seconds
+
+    def drain_to(self, marker: str, fence: Fence, seconds: int = 300) -> None:
+        self._poised_until = 0.0
+        super().drain_to(marker, fence, seconds)
 
     def fold_now(self, fence: Fence) -> Outcome:
         """Takes a snapshot and a marker, drains to the marker, folds; see `fold`."""
@@ -186,6 +200,23 @@ class StreamRest:
 
     def describe(self, args: Mapping[str, Any]) -> str:
         return f"let the copies be folded by themselves only after {args['seconds']} s"
+
+
+class StreamPoise:
+    """`stream.poise` {seconds}: what was under way is in the lake, and nothing begins by itself until it is drained."""
+
+    def __init__(self, stream: Callable[[], FoldingStream]) -> None:
+        self.stream = stream
+
+    def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        self.stream().poise(float(args["seconds"]))
+        return {"seconds": args["seconds"]}
+
+    def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
+        return None  # a runner that came later has its own stream: it is told again
+
+    def describe(self, args: Mapping[str, Any]) -> str:
+        return f"end the stream's poll that is under way, and begin none for {args['seconds']} s"
 
 
 class StreamFold:

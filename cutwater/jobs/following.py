@@ -18,6 +18,7 @@ from adapters.duckdb.feed_view import EVENTS, INTAKE, RAW
 from adapters.duckdb.lake import LakeReader
 from adapters.duckdb.overlay import OverlaySide
 from adapters.iceberg.added import snapshot_before
+from adapters.iceberg.history import keep
 from adapters.iceberg.mapping_data import mapping_of
 from adapters.postgres.arrow_reader import lock_statement
 from adapters.postgres.connection import connect, translated
@@ -37,6 +38,8 @@ from reconciliation.ports import FeedView, Pin, PinnedPair
 from waves.plan import Plan
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
     from cutwater.state.store import Store
 
 _PIN = "SELECT pg_current_snapshot()::text, pg_export_snapshot(), pg_current_wal_insert_lsn()::text"
@@ -58,15 +61,24 @@ def mark(project: Project, plan: Plan, settings: ReconcileOptions, started_at: d
     try:
         marks: dict[str, int | None] = {}
         for mapping in mappings:
-            newest = catalog.load_table(mapping.changes).current_snapshot()
-            marks[mapping.changes] = None if newest is None else int(newest.snapshot_id)
+            table = catalog.load_table(mapping.changes)
+            newest = table.current_snapshot()
+            marks[mapping.changes] = _kept(table, None if newest is None else int(newest.snapshot_id))
         for name in (INTAKE, EVENTS, RAW):
             if catalog.table_exists(name):
-                marks[name] = snapshot_before(catalog.load_table(name), marked_from(started_at, settings))
+                table = catalog.load_table(name)
+                marks[name] = _kept(table, snapshot_before(table, marked_from(started_at, settings)))
     finally:
         catalog.close()
     files = storage(project.endpoints().postgres_dsn, plan.wave, mappings) if mappings else {}
     return Marks(marks, files)
+
+
+def _kept(table: Table, snapshot_id: int | None) -> int | None:
+    """A mark that stays while the history is thinned out."""
+    if snapshot_id is not None:
+        keep(table, snapshot_id)
+    return snapshot_id
 
 
 def basis_of(ran: Ran, marks: Marks) -> Basis:
@@ -112,9 +124,8 @@ def advance(
     catalog = wiring.catalog(project)
     try:
         marks = {
-            name: snapshot_before(catalog.load_table(name), marked_from(started_at, settings))
-            for name in (INTAKE, EVENTS, RAW)
-            if name in basis.marks
+            name: _kept(table, snapshot_before(table, marked_from(started_at, settings)))
+            for name, table in ((name, catalog.load_table(name)) for name in (INTAKE, EVENTS, RAW) if name in basis.marks)
         }
     finally:
         catalog.close()

@@ -250,7 +250,7 @@ def test_a_full_disk_and_a_lost_catalog_are_unavailable_and_pass(
     service = tap(catalog)
     service.poll(FENCE)
     with monkeypatch.context() as patch:
-        patch.setattr("pyiceberg.table.Table.append", broken)
+        patch.setattr("pyiceberg.table.Transaction.append", broken)
         with pytest.raises(Unavailable, match="CW3310"):
             service.poll(FENCE)
     run(service)

@@ -53,6 +53,11 @@ class Baseline(Step):
             )
         ]
 
+        copies = next((step.params.get("keys", ()) for step in ctx.plan.steps if step.kind == "switch"), ())
+        if copies:
+            args = {"mark": "baseline", "copies": list(copies)}
+            yield [Effect(ctx.effect_id("keys"), "store.keys", args, "bring the newest idempotency keys over")]
+
     def rollback(self, ctx: StepContext) -> Flow:
         yield from forget(ctx, "rollback")
 

@@ -7,10 +7,14 @@ opens the legacy side again, and releases to it what was held in the dark.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from waves.ports import Effect
 from waves.steps.base import Flow, Step, StepContext
 from waves.steps.file_route import files_to
 from waves.steps.open import released
+
+POISED_SECONDS = 15  # longer than a dark window: whoever drains meanwhile waits for no batch that is under way
 
 
 class LegacyFence(Step):
@@ -21,7 +25,10 @@ class LegacyFence(Step):
 
     def start(self, ctx: StepContext) -> Flow:
         wave, params = ctx.plan.wave, ctx.spec.params
-        [route] = yield [Effect(ctx.effect_id("read"), "route.read", {"wave": wave}, "read the route and its epoch")]
+        [route, *_] = yield [
+            Effect(ctx.effect_id("read"), "route.read", {"wave": wave}, "read the route and its epoch"),
+            *_poised(ctx),
+        ]
         epoch = int(route["epoch"]) + 1
         yield [
             Effect(
@@ -90,3 +97,13 @@ class LegacyFence(Step):
             *files_to(ctx, "legacy", epoch, "rollback"),
         ]
         yield [released(ctx, "rollback/held", epoch)]
+
+
+def _poised(ctx: StepContext) -> Iterator[Effect]:
+    """Stream and feeds end what is under way before it is dark, and begin nothing by themselves until they are drained."""
+    drain = next((step.params for step in ctx.plan.steps if step.kind == "drain"), {})
+    args = {"seconds": POISED_SECONDS}
+    if ctx.plan.mappings:
+        yield Effect(ctx.effect_id("poise", "stream"), "stream.poise", args, "let the change stream end its batch")
+    if drain.get("feeds"):
+        yield Effect(ctx.effect_id("poise", "feeds"), "feeds.poise", args, "let the feeds end their batch")
