@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import sys
@@ -28,6 +29,7 @@ from cutwater.state.records import Record
 from cutwater.state.store import open_store
 from sandbox import servers
 from sandbox.estate import commands as estate
+from sandbox.layout import Layout
 from waves import life
 from waves.history import History
 
@@ -114,15 +116,46 @@ class FaultWorld:
         said: list[str] = []
         for number in range(TRIES):
             try:
-                self._step_towards(target, number)
+                with self.nursed():
+                    self._step_towards(target, number)
             except CutwaterError as error:
                 said.append(str(error))
                 if error.exit_code == Exit.DEFECT:
                     raise
+                if error.code in ("CW3013", "CW3043"):  # evidence of the time in which somebody was dead: it is looked at again
+                    self.look_again()
             servers.up(self.project)  # whoever died is back, or is brought back
             if self.state == target:
                 return
         raise AssertionError(f"the wave is {self.state} after {TRIES} tries: {said}")
+
+    def look_again(self) -> None:
+        """Until both sides agree: what a dead broker held up comes in by itself, what is lost never does."""
+        servers.up(self.project)
+
+        def agree() -> bool:
+            with open_store(self.project.state_url) as store:
+                return bool(reconcile.run(self.project, WAVE, store).body["verdict"] == "PASS")
+
+        self.until(agree, "both sides to agree")
+
+    @contextmanager
+    def nursed(self) -> Iterator[None]:
+        """Who dies too often for the supervisor is started by a person."""
+        gone, layout = threading.Event(), Layout(self.project.sandbox_dir)
+
+        def nurse() -> None:
+            while not gone.wait(1.0):
+                if any(item["state"] == "failed" for item in json.loads(layout.state.read_text("utf-8"))):
+                    servers.up(self.project)
+
+        person = threading.Thread(target=nurse, name="nurse")
+        person.start()
+        try:
+            yield
+        finally:
+            gone.set()
+            person.join()
 
     def settle(self) -> None:
         """READY, from wherever a case before has left the wave."""
