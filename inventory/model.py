@@ -118,6 +118,7 @@ class FieldClass(StrEnum):
     EXACT = "exact"
     NORMALISED = "normalised"
     TRUNCATION_EQUAL = "truncation_equal"
+    TOLERANCE = "tolerance"
     DERIVED = "derived"
     ENRICHMENT_ONLY = "enrichment_only"
     IGNORED = "ignored"

@@ -9,8 +9,8 @@ from typing import Any
 
 from inventory.model import TableMapping
 from reconciliation.breaks import BreakClass
-from reconciliation.compare import BATCH
-from reconciliation.encoding import Field, Kind, compared, encode_row, key_fields, text_of
+from reconciliation.encoding import Field, Kind, compared, encode_row, key_fields, text_of, value_of
+from reconciliation.equality import VERBATIM, Equality
 from reconciliation.ports import PinnedPair, TableSide
 from reconciliation.rows import is_money, key_text
 
@@ -30,34 +30,39 @@ class Difference:
 
 
 def drill(
-    mapping: TableMapping, source: TableSide, target: TableSide, pair: PinnedPair, buckets: int, wanted: Sequence[int]
+    mapping: TableMapping,
+    source: TableSide,
+    target: TableSide,
+    pair: PinnedPair,
+    buckets: int,
+    wanted: Sequence[int],
+    equality: Equality = VERBATIM,
 ) -> Iterator[Difference]:
-    """Every difference in the wanted buckets; both sides' rows are held for `BATCH` buckets at a time."""
-    for at in range(0, len(wanted), BATCH):
-        part = wanted[at : at + BATCH]
-        left = _grouped(mapping, source.rows(mapping, pair.source, buckets, part))
-        right = _grouped(mapping, target.rows(mapping, pair.target, buckets, part))
-        for encoded in sorted(left.keys() | right.keys()):
-            yield from _of_key(mapping, left.get(encoded, []), right.get(encoded, []))
+    """Every difference in the wanted buckets; both sides' rows of all of them are held."""
+    if not wanted:
+        return
+    left = _grouped(mapping, source.rows(mapping, pair.source, buckets, wanted), equality)
+    right = _grouped(mapping, target.rows(mapping, pair.target, buckets, wanted), equality)
+    for encoded in sorted(left.keys() | right.keys()):
+        yield from of_key(mapping, left.get(encoded, []), right.get(encoded, []), equality)
 
 
-def _grouped(mapping: TableMapping, rows: Iterable[Row]) -> dict[bytes, list[Row]]:
-    key, found = key_fields(mapping), defaultdict(list)
+def _grouped(mapping: TableMapping, rows: Iterable[Row], equality: Equality) -> dict[bytes, list[Row]]:
+    key = key_fields(mapping)
+    found: dict[bytes, list[Row]] = defaultdict(list)
     for row in rows:
-        found[encode_row(key, row)].append(row)
+        seen = equality.read(row)
+        found[encode_row(key, seen)].append(seen)
     return found
 
 
-def _of_key(mapping: TableMapping, mine: list[Row], theirs: list[Row]) -> Iterator[Difference]:
+def of_key(mapping: TableMapping, mine: list[Row], theirs: list[Row], equality: Equality) -> Iterator[Difference]:
+    """The differences between the rows of one key (without a key: between rows that are equal)."""
     row = (mine or theirs)[0]
     key, names = key_text(mapping, row), {item.name: told(item, row[item.name]) for item in key_fields(mapping)}
     if not mapping.key:
-        surplus = len(mine) - len(theirs)
-        if surplus:
-            cls = BreakClass.MISSING_IN_TARGET if surplus > 0 else BreakClass.MISSING_IN_SOURCE
-            if surplus < 0 and mine:
-                cls = BreakClass.DUPLICATE_TARGET
-            yield Difference(cls, key, names, abs(surplus))
+        if cls := of_multiset(len(mine), len(theirs)):
+            yield Difference(cls, key, names, abs(len(mine) - len(theirs)))
         return
     if not mine or not theirs:
         cls = BreakClass.MISSING_IN_SOURCE if not mine else BreakClass.MISSING_IN_TARGET
@@ -66,9 +71,26 @@ def _of_key(mapping: TableMapping, mine: list[Row], theirs: list[Row]) -> Iterat
         if len(rows) > 1:
             yield Difference(cls, key, names, len(rows) - 1)
     if len(mine) == len(theirs) == 1:
-        yield from _fields(mapping, mine[0], theirs[0], key, names)
+        fields = equality.differing(mapping, mine[0], theirs[0])
+        if fields:
+            pairs = {item.name: (told(item, mine[0][item.name]), told(item, theirs[0][item.name])) for item in fields}
+            yield Difference(class_of(fields), key, names, 1, pairs)
     elif mine and theirs and _unequal(mapping, mine, theirs):
         yield Difference(BreakClass.FIELD_MISMATCH, key, names)
+
+
+def of_multiset(mine: int, theirs: int) -> BreakClass | None:
+    """What it is that equal rows without a key stand so often on either side."""
+    if mine == theirs:
+        return None
+    if mine > theirs:
+        return BreakClass.MISSING_IN_TARGET
+    return BreakClass.DUPLICATE_TARGET if mine else BreakClass.MISSING_IN_SOURCE
+
+
+def class_of(fields: Iterable[Field]) -> BreakClass:
+    """The class of a row in which these fields differ."""
+    return BreakClass.AMOUNT_MISMATCH if any(map(is_money, fields)) else BreakClass.FIELD_MISMATCH
 
 
 def _unequal(mapping: TableMapping, mine: list[Row], theirs: list[Row]) -> bool:
@@ -80,21 +102,10 @@ def _unequal(mapping: TableMapping, mine: list[Row], theirs: list[Row]) -> bool:
 
 def told(field: Field, value: Any) -> str | None:
     """A value for people: as its canonical text, but dates and instants as they are written."""
-    return (
-        str(value)
-        if value is not None and field.kind in (Kind.DATE, Kind.INSTANT, Kind.LOCAL)
-        else text_of(field, value)
-    )
+    dated = value is not None and field.kind in (Kind.DATE, Kind.INSTANT, Kind.LOCAL)
+    return str(value) if dated else text_of(field, value)
 
 
-def _fields(
-    mapping: TableMapping, mine: Row, theirs: Row, key: str, names: Mapping[str, str | None]
-) -> Iterator[Difference]:
-    found = {
-        item: (told(item, mine[item.name]), told(item, theirs[item.name]))
-        for item in compared(mapping)
-        if text_of(item, mine[item.name]) != text_of(item, theirs[item.name])
-    }
-    if found:
-        cls = BreakClass.AMOUNT_MISMATCH if any(map(is_money, found)) else BreakClass.FIELD_MISMATCH
-        yield Difference(cls, key, names, 1, {item.name: pair for item, pair in found.items()})
+def told_text(field: Field, text: str | None) -> str | None:
+    """The same for a canonical text."""
+    return told(field, value_of(field, text))

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from inventory.model import TableMapping
+from inventory.model import FieldClass, TableMapping
 from reconciliation.breaks import BreakClass
 from reconciliation.encoding import Field, Kind, compared, text_of
 from reconciliation.rows import is_money, key_text
@@ -37,9 +38,16 @@ def _open_fields(
     mapping: TableMapping, rows: list[Row], accept: Callable[[Field, Row], bool]
 ) -> Iterator[tuple[Field, int]]:
     for at, row in enumerate(rows):
-        for item in compared(mapping):
-            if item.name not in mapping.key and accept(item, row):
+        for item in _exact(mapping):
+            if accept(item, row):
                 yield item, at
+
+
+@lru_cache(maxsize=512)
+def _exact(mapping: TableMapping) -> tuple[Field, ...]:
+    """The fields outside the key in which every other text is a difference: not those that a rule is declared for."""
+    ruled = {item.name for item in mapping.columns if item.field_class not in (FieldClass.EXACT, FieldClass.DERIVED)}
+    return tuple(item for item in compared(mapping) if item.name not in mapping.key and item.name not in ruled)
 
 
 def _cent(mapping: TableMapping, rows: list[Row]) -> Planted | None:
@@ -65,9 +73,9 @@ def _swapped(mapping: TableMapping, rows: list[Row]) -> Planted | None:
     """One column's values of two rows exchanged: count and sums stay the same."""
     if len(rows) < 2 or not mapping.key:
         return None
-    for item in compared(mapping):
+    for item in _exact(mapping):
         first, second = rows[0][item.name], rows[1][item.name]
-        if item.name in mapping.key or item.name == "status" or text_of(item, first) == text_of(item, second):
+        if item.name == "status" or text_of(item, first) == text_of(item, second):
             continue
         cls = BreakClass.AMOUNT_MISMATCH if is_money(item) else BreakClass.FIELD_MISMATCH
         pair = [{**rows[0], item.name: second}, {**rows[1], item.name: first}]

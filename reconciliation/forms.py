@@ -1,51 +1,35 @@
 """The form in which the values of two columns are compared: one that both types have without a loss, or none. Pure.
 
-Numbers compare by value, instants by instant, texts by code points. What has no form is said before anything is scanned.
+Numbers compare by value, instants by instant, texts by code points, json and nested values by value. What has no form is
+said before anything is scanned.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-_ALIASES = {
-    "int": "smallint integer bigint int2 int4 int8 tinyint utinyint usmallint uinteger int long",
-    "number": "numeric hugeint ubigint uhugeint",
-    "float": "real float4 float",
-    "double": "double float8|double precision",
-    "string": "text varchar character bpchar name citext string|character varying",
-    "uuid": "uuid",
-    "date": "date",
-    "time": "time|time without time zone",
-    "timestamp": "timestamp timestamp_s timestamp_ms|timestamp without time zone",
-    "timestamptz": "timestamptz|timestamp with time zone",
-    "boolean": "boolean bool",
-    "binary": "bytea blob binary varbinary",
-    "json": "json jsonb",
-    "csv": "csv",
-}
-_FAMILY = {
-    name: family for family, words in _ALIASES.items() for name in [*words.split("|")[0].split(), *words.split("|")[1:]]
-}
-_NUMERIC = re.compile(r"(?:numeric|decimal)\(\s*(\d+)\s*(?:,\s*(-?\d+)\s*)?\)")
-_LENGTH = re.compile(r"\(\s*\d+\s*\)")
+from reconciliation.types import Type, type_of
+
+__all__ = ["Form", "Type", "common", "only_width", "type_of"]
+
 SAFE_DIGITS = 38
-
-
-@dataclass(frozen=True)
-class Type:
-    """A column's type on one side. family: as in _ALIASES, 'decimal' with its digits, or 'other'. text: as the side says it."""
-
-    family: str
-    text: str
-    precision: int = 0
-    scale: int = 0
+_TEXTS = ("string", "char")
+# A text of the other side is read as this: Cutwater's own type map carries such columns as text.
+_CARRIED = ("uuid", "json", "interval", "printed", "timetz")
+_LANES = ("json", "nested")
+# What every store's json writes alike.
+_IN_LISTS = {
+    "int", "decimal", "number", "float", "double", "string", "uuid", "date", "timestamp", "timestamptz", "boolean",
+    "binary", "json", "struct",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Form:
-    """How two columns are compared. kind: a lake type of the canonical encoding, or `number` (decimal text by value), or
-    `verbatim` (the type's own output). untyped: one side is text of a file, so both are written as canonical text."""
+    """How two columns are compared. kind: a lake type of the canonical encoding, or a word of the adapters' tables (`number`:
+    decimal text by value, `printed`: the type's own output, `json`, `nested`, ...). untyped: one side is text of a file, so
+    both are written as canonical text.
+    """
 
     kind: str
     precision: int = 0
@@ -53,11 +37,16 @@ class Form:
     untyped: bool = False
 
     @property
+    def lane(self) -> str:
+        """How Python reads what the side hands over, where SQL dialects cannot agree on bytes: `json`, `nested` or ''."""
+        return self.kind if self.kind in _LANES else ""
+
+    @property
     def lake_type(self) -> str:
         """The type that the canonical encoding sees."""
-        if self.untyped or self.kind in ("number", "uuid", "time", "verbatim"):
-            return "string"
-        return f"decimal({self.precision},{self.scale})" if self.kind == "decimal" else self.kind
+        if self.kind == "decimal" and not self.untyped:
+            return f"decimal({self.precision},{self.scale})"
+        return self.kind if self.kind in _ENCODED and not self.untyped else "string"
 
     @property
     def source_type(self) -> str:
@@ -65,26 +54,14 @@ class Form:
         return f"numeric({self.precision},{self.scale})" if self.lake_type.startswith("decimal") else "text"
 
 
-def type_of(text: str) -> Type:
-    """A type as PostgreSQL's format_type or DuckDB's DESCRIBE writes it."""
-    lowered = " ".join(text.strip().lower().split())
-    if found := _NUMERIC.fullmatch(lowered):
-        scale = int(found[2] or 0)
-        return Type("decimal", text, int(found[1]), scale) if scale >= 0 else Type("number", text)
-    if lowered.startswith("enum("):
-        return Type("string", text)
-    return Type(_FAMILY.get(_LENGTH.sub("", lowered).replace("  ", " ").strip(), "other"), text)
+_ENCODED = {"long", "float", "double", "string", "date", "timestamp", "timestamptz", "boolean", "binary"}
 
 
 def common(source: Type, target: Type) -> Form | None:
     """The form of two types; None where there is none without a loss."""
     families = {source.family, target.family}
     if "csv" in families:
-        [other] = families - {"csv"} or {"string"}
-        if other in ("other", "json"):
-            return None
-        kind = "number" if other in ("int", "decimal", "number") else "double" if other == "float" else other
-        return Form(kind, untyped=True)
+        return _in_a_file(source, target)
     if families <= {"int"}:
         return Form("long")
     if families <= {"int", "decimal"}:
@@ -95,11 +72,41 @@ def common(source: Type, target: Type) -> Form | None:
         return Form("number")
     if families <= {"float", "double"}:
         return Form("float" if families == {"float"} else "double")
-    if families == {"string", "uuid"}:
-        return Form("uuid")
-    if len(families) == 1 and source.family not in ("other", "json"):
-        return Form(source.family)
-    return None
+    if families <= {"timestamp", "nanos"} and "nanos" in families:
+        return Form("nanos")
+    if families <= set(_TEXTS):
+        return Form("char" if "char" in families else "string")
+    if len(families) == 2 and families & set(_TEXTS):
+        [other] = families - set(_TEXTS)
+        return Form(other) if other in _CARRIED else None
+    return _alike(source, target) if len(families) == 1 else None
+
+
+def _alike(source: Type, target: Type) -> Form | None:
+    """Two types of one family."""
+    match source.family:
+        case "other":
+            return None
+        case "printed":
+            return Form("printed") if source.name == target.name else None
+        case "list" if source.element is not None and target.element is not None:
+            same = source.text == target.text and source.element.family != "other"  # written alike: of one product
+            plain = {source.element.family, target.element.family} <= _IN_LISTS
+            return Form("nested") if same or (plain and common(source.element, target.element) is not None) else None
+        case "struct" | "map":
+            return Form("nested")
+        case family:
+            return Form(family)
+
+
+def _in_a_file(source: Type, target: Type) -> Form | None:
+    """A CSV's text against what the other side has."""
+    [other] = {source.family, target.family} - {"csv"} or {"string"}
+    if other in ("other", "list", "struct", "map"):
+        return None
+    if other in ("int", "decimal", "number"):
+        return Form("number", untyped=True)
+    return Form("double" if other == "float" else other, untyped=True)
 
 
 def only_width(source: Type, target: Type) -> bool:

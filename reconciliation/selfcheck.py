@@ -7,7 +7,7 @@ with its class and its key.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,6 +21,7 @@ from reconciliation.digests import bucket_of
 from reconciliation.encoding import encode_row, key_fields
 from reconciliation.faults import FAULTS, Row
 from reconciliation.ports import CopySide, PinnedPair, TableSide
+from reconciliation.rows import key_text
 
 
 class Named(Protocol):
@@ -90,7 +91,7 @@ def check_table(
         return
     try:
         rows = [dict(row) for row in target.rows(mapping, pair.target, result.buckets, chosen)]
-        planted, altered = _plant(mapping, rows, result.buckets)
+        planted, altered = plant(mapping, _bucketed(mapping, rows, result.buckets))
         with maker.copy_of(mapping, altered) as copy:
             seen = _found(mapping, source, copy, pair, result, chosen, drill)
     except CutwaterError as error:
@@ -115,26 +116,49 @@ def _found(
     return {(item.cls, item.key) for item in drill(mapping, source, copy, pair, result.buckets, differing)}
 
 
-def _plant(
-    mapping: TableMapping, rows: Iterable[Row], buckets: int
-) -> tuple[list[tuple[str, BreakClass, str]], list[Row]]:
+def _bucketed(mapping: TableMapping, rows: Iterable[Row], buckets: int) -> list[list[Row]]:
+    """The rows by bucket, in the order of the buckets."""
     key = key_fields(mapping)
     by_bucket: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         by_bucket[bucket_of(encode_row(key, row), buckets)].append(row)
-    planted, altered = [], []
-    for turn, number in enumerate(sorted(by_bucket)):
+    return [by_bucket[number] for number in sorted(by_bucket)]
+
+
+def plant(mapping: TableMapping, groups: Iterable[list[Row]]) -> tuple[list[tuple[str, BreakClass, str]], list[Row]]:
+    """One fault in each group of rows, in turn: (kind, class, key) of each, and all rows with the faults in them."""
+    key = key_fields(mapping)
+    planted: list[tuple[str, BreakClass, str]] = []
+    given: list[Row] = []
+    altered: list[Row] = []
+    for turn, group in enumerate(groups):
+        given += group
+        times = Counter(encode_row(key, row) for row in group) if mapping.key else Counter()
+        rows = [row for row in group if times[encode_row(key, row)] <= 1]  # rows of a key that repeats are not paired
+        altered.extend(row for row in group if times[encode_row(key, row)] > 1)
+        if not rows:
+            continue
         for step in range(len(FAULTS)):
             kind, fault = FAULTS[(turn + step) % len(FAULTS)]
-            outcome = fault(mapping, by_bucket[number])
+            outcome = fault(mapping, rows)
             if outcome is not None:
                 copied, cls, name = outcome
                 planted.append((kind, cls, name))
                 altered.extend(copied)
                 break
         else:
-            altered.extend(by_bucket[number])
-    return planted, altered
+            altered.extend(rows)
+    return _standing(mapping, planted, given, altered), altered
+
+
+def _standing(
+    mapping: TableMapping, planted: list[tuple[str, BreakClass, str]], given: list[Row], altered: list[Row]
+) -> list[tuple[str, BreakClass, str]]:
+    """The faults that another one did not undo: without a key, a row that is altered may become one that was dropped."""
+    if mapping.key:
+        return planted
+    before, after = (Counter(key_text(mapping, row) for row in rows) for rows in (given, altered))
+    return [item for item in planted if before[item[2]] != after[item[2]]]
 
 
 def _spread(numbers: Sequence[int], most: int) -> list[int]:

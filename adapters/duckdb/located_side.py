@@ -1,125 +1,45 @@
-"""Parquet, CSV, DuckDB and Iceberg as sides of an ad hoc comparison, and the copy in which differences are planted."""
+"""Parquet, CSV, DuckDB and Iceberg as sides of an ad hoc comparison."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from adapters.duckdb.files import Files
+from adapters.duckdb.located_text import written
+from adapters.duckdb.nested import nested_columns
 from cutwater.core.errors import BadInput, Unavailable
 from inventory.model import TableMapping
 from reconciliation.dialect import quote, repeated
 from reconciliation.dialect_duckdb import DuckDialect
-from reconciliation.encoding import Field, compared, text_of
 from reconciliation.forms import Form
 from reconciliation.locations import Location
-from reconciliation.ports import BucketDigest, Pin, TableSide
+from reconciliation.ports import BucketDigest, Pin
 from reconciliation.readings import digests_from, rows_from, totals_from
 
-if TYPE_CHECKING:
-    import duckdb
-
 _DIALECT = DuckDialect()
-_NOT_NEGATIVE = "CASE WHEN {} = 0 THEN 0 ELSE {} END"
-_CASTS = {
-    "long": "CAST({} AS BIGINT)", "uuid": "lower(CAST({} AS VARCHAR))", "string": "CAST({} AS VARCHAR)", "time": "CAST({} AS VARCHAR)",
-    "float": f"CAST({_NOT_NEGATIVE} AS FLOAT)", "double": f"CAST({_NOT_NEGATIVE} AS DOUBLE)",
-    "timestamp": "CAST({} AS TIMESTAMP)",
-}  # fmt: skip
-_BITS = "CASE WHEN isnan({0}) THEN 'NaN' ELSE lower(lpad(to_hex((CASE WHEN {0} = 0 THEN 0 ELSE {0} END)::DOUBLE::BIT::UBIGINT), 16, '0')) END"
-_INSTANT = "CASE WHEN isfinite({0}) THEN epoch_us({0})::VARCHAR ELSE {0}::VARCHAR END"
-# What a CSV's text is, where it is of that type; where it is not it stays as it is and differs.
-_WORDS = {
-    "double": ("DOUBLE", _BITS), "date": ("DATE", "{0}::VARCHAR"), "timestamp": ("TIMESTAMP", _INSTANT),
-    "timestamptz": ("TIMESTAMPTZ", _INSTANT), "boolean": ("BOOLEAN", "{0}::VARCHAR"), "time": ("TIME", "{0}::VARCHAR"),
-    "uuid": ("UUID", "{0}::VARCHAR"),
-}  # fmt: skip
-
-
-class Files:
-    """One in-process DuckDB; the same words as `LakeReader` has."""
-
-    def __init__(self, threads: int = 2, memory: str = "1GB") -> None:
-        import duckdb
-
-        config = {"threads": threads, "memory_limit": memory, "autoinstall_known_extensions": False}
-        self.connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:", config=config)
-        self.connection.execute("SET TimeZone = 'UTC'")
-        self.lock = threading.RLock()
-
-    def query(self, text: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """All rows. Raises Unavailable CW4033 with DuckDB's words."""
-        import duckdb
-
-        with self.lock:
-            try:
-                if len(duckdb.extract_statements(text)) != 1:
-                    raise BadInput("CW4034", "the condition is more than one statement", state="nothing was compared")
-                return list(self.connection.execute(text, parameters).fetchall())
-            except duckdb.Error as error:
-                raise Unavailable(
-                    "CW4033",
-                    "the data of one side cannot be read",
-                    cause=" ".join(str(error).split())[:300],
-                    state="nothing was changed; what was not read counts as not checked",
-                    next="mend the file or the condition, then the same command again",
-                ) from error
-
-    @contextmanager
-    def copy_of(self, mapping: TableMapping, rows: Sequence[Mapping[str, Any]]) -> Iterator[TableSide]:
-        """A copy of some rows in memory, as canonical texts: no store's types have every value of the other's."""
-        import pyarrow
-
-        fields = compared(mapping)
-        columns = [pyarrow.array([text_of(item, row[item.name]) for row in rows], pyarrow.string()) for item in fields]
-        with self.lock:
-            self.connection.register("planting", pyarrow.table(columns, [item.name for item in fields]))
-            self.query("CREATE OR REPLACE TEMP TABLE planted AS SELECT * FROM planting")
-            self.connection.unregister("planting")
-        try:
-            yield PlantedSide(self)
-        finally:
-            self.query("DROP TABLE IF EXISTS planted")
-
-
-class _Texts(DuckDialect):
-    def text(self, field: Field) -> str:
-        return quote(field.name)
-
-
-class PlantedSide:
-    """The copy. It has no totals: rows are found by their digests."""
-
-    def __init__(self, files: Files) -> None:
-        self.files = files
-
-    def columns(self, mapping: TableMapping, pin: Pin) -> dict[str, str]:
-        return {item.name: item.lake_type for item in mapping.columns}
-
-    def totals(self, mapping: TableMapping, pin: Pin) -> dict[str, Any]:
-        return {}
-
-    def digests(self, mapping: TableMapping, pin: Pin, buckets: int) -> dict[int, BucketDigest]:
-        return digests_from(self.files.query(_Texts().digests("planted", mapping, buckets)))
-
-    def rows(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-        yield from rows_from(mapping, self.files.query(_Texts().rows("planted", mapping, buckets, wanted)))
+_KEY = """
+SELECT constraint_column_names FROM duckdb_constraints()
+WHERE constraint_type = 'PRIMARY KEY' AND database_name = 'given' AND table_name = ? AND schema_name = ?
+"""
 
 
 class LocatedFiles:
     """A file, a folder of Parquet files, a table of a DuckDB file or of a catalog. `forms` is set before it is compared."""
 
-    key: tuple[str, ...] = ()
-
     def __init__(self, place: Location, where: str = "") -> None:
         self.place, self.where, self.reader = place, where, Files()
         self.types: dict[str, str] = {}
+        self.key: tuple[str, ...] = ()
         self.forms: dict[str, Form] = {}
+        self.derived: dict[str, str] = {}
+        self.moved = 0
         self._scan = ""
+        self._nested: dict[str, Any] = {}
         self._files: list[Path] = []
         self._stats: dict[Path, tuple[int, ...]] = {}
 
@@ -130,6 +50,7 @@ class LocatedFiles:
             pin = self._iceberg() if self.place.scheme == "iceberg" else self._on_disk()
             described = self.reader.query(f"DESCRIBE FROM {self._scan}")
             self.types = {str(row[0]): "csv" if self.place.scheme == "csv" else str(row[1]) for row in described}
+            self._nested = nested_columns(self.reader.connection, self._scan)
             yield pin
         finally:
             self.reader.connection.close()
@@ -146,23 +67,50 @@ class LocatedFiles:
         return {name: self.types[name] for name in self.forms}
 
     def totals(self, mapping: TableMapping, pin: Pin) -> dict[str, Any]:
-        return totals_from(mapping, self.reader.query(_DIALECT.totals(self._relation(), mapping)))
+        return totals_from(mapping, self._read(_DIALECT.totals(self._relation(), mapping)))
 
     def digests(self, mapping: TableMapping, pin: Pin, buckets: int) -> dict[int, BucketDigest]:
-        return digests_from(self.reader.query(_DIALECT.digests(self._relation(), mapping, buckets)))
+        return digests_from(self._read(_DIALECT.digests(self._relation(), mapping, buckets)))
 
     def rows(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-        yield from rows_from(mapping, self.reader.query(_DIALECT.rows(self._relation(), mapping, buckets, wanted)))
+        yield from rows_from(mapping, self._read(_DIALECT.rows(self._relation(), mapping, buckets, wanted)))
+
+    @contextmanager
+    def texts(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Any]:
+        """Canonical texts of the compared fields, as Arrow record batches: of the wanted buckets (buckets = 1: of all rows)."""
+        with self.reader.streamed(_DIALECT.rows(self._relation(), mapping, buckets, wanted)) as batches:
+            yield batches
 
     def repeated(self, mapping: TableMapping) -> int:
-        query = repeated(self._relation(), mapping)
-        return int(self.reader.query(query)[0][0] or 0)
+        if self.key and set(self.key) <= set(mapping.key):
+            return 0  # DuckDB holds them unique
+        return int(self._read(repeated(self._relation(), mapping))[0][0] or 0)
+
+    def described(self, expression: str) -> str:
+        """The type of an expression over the table. Raises BadInput CW4034 where DuckDB does not take it."""
+        try:
+            query = f"DESCRIBE SELECT ({expression}\n) FROM {self._scan} AS r"  # noqa: S608 - the user's own expression
+            return str(self.reader.query(query)[0][1])
+        except Unavailable as error:
+            raise BadInput(
+                "CW4034", "the expression of a derived column cannot be evaluated", cause=error.cause,
+                state="nothing was compared", next="write SQL over the source's columns, as after SELECT",
+            ) from error  # fmt: skip
+
+    def _read(self, query: str) -> list[tuple[Any, ...]]:
+        rows = self.reader.query(query)
+        self.moved += sum(len(str(value)) for row in rows for value in row)
+        return rows
 
     def _relation(self) -> str:
-        csv_side = self.place.scheme == "csv"
-        parts = ", ".join(f"{_written(name, form, csv_side)} AS {quote(name)}" for name, form in self.forms.items())
+        parts = ", ".join(f"{self._written(name)} AS {quote(name)}" for name in self.forms)
         condition = f" WHERE ({self.where}\n)" if self.where else ""  # a comment in it ends with its line
         return f"(SELECT {parts} FROM {self._scan} AS r{condition})"  # noqa: S608 - quoted names, the user's own condition
+
+    def _written(self, name: str) -> str:
+        if name in self.derived:
+            return written(f"({self.derived[name]}\n)", self.types[name], self.forms[name])
+        return written(quote(name), self.types[name], self.forms[name], self._nested.get(name))
 
     def _on_disk(self) -> Pin:
         self._files = self._listed()
@@ -181,6 +129,10 @@ class LocatedFiles:
         else:
             self.reader.query(f"ATTACH {_literal(str(self._files[0]))} AS given (READ_ONLY)")
             self._scan = ".".join(quote(part) for part in ("given", *self.place.name))
+            found = self.reader.query(
+                _KEY, [self.place.name[-1], self.place.name[0] if len(self.place.name) > 1 else "main"]
+            )
+            self.key = tuple(found[0][0]) if found else ()
         more = f" and {len(told) - 3} more" if len(told) > 3 else ""
         return Pin(self.place.scheme, "; ".join(told[:3]) + more, {})
 
@@ -210,36 +162,6 @@ class LocatedFiles:
         self.reader.connection.close()
         self.reader.connection, self._scan = lake.connection, relation
         return Pin("iceberg", f"{name} snapshot {number}", {})
-
-
-def _written(name: str, form: Form, csv_side: bool) -> str:
-    column = quote(name)
-    if form.kind == "number" and (csv_side or not form.untyped):
-        return _number(f"CAST({column} AS VARCHAR)")
-    if form.untyped and csv_side:
-        if form.kind == "binary":
-            return f"lower({column})"
-        if form.kind not in _WORDS:
-            return column
-        kind, text = _WORDS[form.kind]
-        return f"coalesce({text.replace('{0}', f'TRY_CAST({column} AS {kind})')}, {column})"
-    if form.untyped:
-        if form.kind == "number":
-            return _number(f"CAST({column} AS VARCHAR)")
-        if form.kind == "binary":
-            return f"lower(hex({column}))"
-        return _WORDS[form.kind][1].replace("{0}", column) if form.kind in _WORDS else f"CAST({column} AS VARCHAR)"
-    if form.kind == "decimal":
-        return f"CAST({column} AS DECIMAL({form.precision},{form.scale}))"
-    return _CASTS.get(form.kind, "{}").replace("{}", column)
-
-
-def _number(text: str) -> str:
-    """Digits by value: no plus sign, no leading or trailing zeros; what is no plain number stays as it is."""
-    lead = f"regexp_replace(regexp_replace({text}, '^[+]', ''), '^(-?)0+([0-9])', '\\1\\2')"
-    short = f"CASE WHEN contains({lead}, '.') THEN regexp_replace({lead}, '[.]?0+$', '') ELSE {lead} END"
-    plain = f"CASE WHEN {short} = '-0' THEN '0' ELSE {short} END"
-    return f"CASE WHEN regexp_full_match({text}, '[+-]?[0-9]+([.][0-9]+)?') THEN {plain} ELSE {text} END"
 
 
 def _csv_options(path: Path) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 
 import psycopg
 
-from adapters.postgres.compare_side import PostgresSide
+from adapters.postgres.arrow_stream import counted, streamed
+from adapters.postgres.compare_side import PostgresSide, translated_call
+from adapters.postgres.located_types import columns, spelled
 from cutwater.core.errors import BadInput, Unavailable
 from inventory.model import TableMapping
 from reconciliation.dialect import quote, repeated
@@ -17,20 +19,17 @@ from reconciliation.locations import Location
 from reconciliation.ports import Pin
 
 _PIN = "SELECT pg_current_snapshot()::text, pg_export_snapshot(), CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text"
-_COLUMNS = """
-SELECT a.attname, CASE WHEN t.typtype = 'e' THEN 'text' WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)
-  ELSE format_type(a.atttypid, a.atttypmod) END
-FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
-"""
 _KEY = """
 SELECT a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(number, place) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
 WHERE n.nspname = %s AND c.relname = %s AND i.indisprimary ORDER BY k.place
 """
 _CASTS = {
-    "long": "{}::int8", "number": "trim_scale({}::numeric)::text", "uuid": "lower({}::text)", "string": "{}::text",
-    "time": "{}::text", "float": "(CASE WHEN {} = 0 THEN 0 ELSE {} END)::float4",
+    "long": "{}::int8", "number": "trim_scale({}::numeric)::text", "uuid": "lower({}::text)", "string": "{}::text", "char": "rtrim({}::text, ' ')",
+    "time": "{}::text", "timetz": "{}::text", "interval": "{}::text", "json": "{}::text", "nested": "to_json({})::text",
+    "printed": "CASE WHEN {} IS DISTINCT FROM NULL THEN format('%s', {}) END",
+    "nanos": "CASE WHEN isfinite({}) THEN (extract(epoch FROM {}) * 1000000)::int8::text || '000' ELSE {}::text END",
+    "float": "(CASE WHEN {} = 0 THEN 0 ELSE {} END)::float4",
     "double": "(CASE WHEN {} = 0 THEN 0 ELSE {} END)::float8",
 }  # fmt: skip
 _INSTANT = "CASE WHEN isfinite({}) THEN (extract(epoch FROM {}) * 1000000)::int8::text ELSE {}::text END"
@@ -38,6 +37,11 @@ _WORDS = {
     **_CASTS, "boolean": "{}::text", "binary": "encode({}, 'hex')", "date": "{}::text", "timestamp": _INSTANT, "timestamptz": _INSTANT,
     "double": "CASE WHEN {} = 'NaN' THEN 'NaN' ELSE encode(float8send(CASE WHEN {} = 0 THEN 0 ELSE {} END::float8), 'hex') END",
 }  # fmt: skip
+# The same numbers may be written with more zeros in it.
+_NUMRANGE = (
+    "CASE WHEN isempty({0}) THEN 'empty' ELSE numrange(trim_scale(lower({0})), trim_scale(upper({0})), "
+    "CASE WHEN lower_inc({0}) THEN '[' ELSE '(' END || CASE WHEN upper_inc({0}) THEN ']' ELSE ')' END)::text END"
+)
 
 
 class LocatedPostgres(PostgresSide):
@@ -49,6 +53,9 @@ class LocatedPostgres(PostgresSide):
         self.types: dict[str, str] = {}
         self.key: tuple[str, ...] = ()
         self.forms: dict[str, Form] = {}
+        self.derived: dict[str, str] = {}
+        self.moved = 0
+        self._pin = Pin("postgres", "", {})
 
     @contextmanager
     def pinned(self) -> Iterator[Pin]:
@@ -59,7 +66,7 @@ class LocatedPostgres(PostgresSide):
             ) as db:
                 db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 number, exported, lsn = db.execute(_PIN).fetchall()[0]
-                self.types = {str(name): str(kind) for name, kind in db.execute(_COLUMNS, self.place.name).fetchall()}
+                self.types = columns(db, self.place.name)
                 self.key = tuple(str(row[0]) for row in db.execute(_KEY, self.place.name).fetchall())
                 if not self.types:
                     raise BadInput(
@@ -69,7 +76,8 @@ class LocatedPostgres(PostgresSide):
                         next="mind the case: names in the URL's fragment are verbatim",
                     )
                 try:
-                    yield Pin("postgres", f"snapshot {number}, LSN {lsn}", {"snapshot": exported})
+                    self._pin = Pin("postgres", f"snapshot {number}, LSN {lsn}", {"snapshot": exported})
+                    yield self._pin
                 finally:
                     self.close()
         except psycopg.Error as error:
@@ -84,30 +92,68 @@ class LocatedPostgres(PostgresSide):
     def columns(self, mapping: TableMapping, pin: Pin) -> dict[str, str]:
         return {name: self.types[name] for name in self.forms}
 
+    @translated_call
     def repeated(self, mapping: TableMapping) -> int:
-        query = repeated(self._relation(mapping), mapping)
-        return int(self._read(Pin("postgres", "", {"snapshot": self._snapshot}), query)[0][0] or 0)
+        if self.key and set(self.key) <= set(mapping.key):
+            return 0  # the server holds them unique
+        return int(self._read(self._pin, repeated(self._relation(mapping), mapping))[0][0] or 0)
+
+    def described(self, expression: str) -> str:
+        """The type of an expression over the table. Raises BadInput CW4034 where the server does not take it."""
+        query = f"SELECT ({expression}\n) FROM {self._table()} LIMIT 0"  # noqa: S608 - the user's own expression
+        try:
+            with self._lock, self._at(self._pin).cursor() as cursor:
+                cursor.execute(query.encode(), prepare=True)
+                result = cursor.pgresult
+                return spelled(cursor.connection, result.ftype(0), result.fmod(0)) if result is not None else "unknown"
+        except psycopg.Error as error:
+            raise BadInput(
+                "CW4034", "the expression of a derived column cannot be evaluated", cause=" ".join(str(error).split())[:300],
+                state="nothing was compared", next="write SQL over the source's columns, as after SELECT",
+            ) from error  # fmt: skip
+
+    @contextmanager
+    def texts(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Any]:
+        """Canonical texts of the compared fields, as Arrow record batches: of the wanted buckets (buckets = 1: of all rows)."""
+        query = self._dialect_at(pin).rows(self._relation(mapping), mapping, buckets, wanted)
+        with streamed(self.dsn, query, "compare", str(pin.handle["snapshot"])) as batches:
+            yield counted(batches, self._count)
+
+    def _count(self, size: int) -> None:
+        self.moved += size
 
     def _read(self, pin: Pin, query: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         # Prepared: the server takes one statement then, so a condition with a semicolon in it cannot leave the transaction.
         with self._lock, self._at(pin).cursor() as cursor:
             cursor.execute(query.encode(), parameters, prepare=True)
-            return cursor.fetchall()
+            rows = cursor.fetchall()
+        self.moved += sum(len(str(value)) for row in rows for value in row)
+        return rows
 
     def unchanged(self) -> str:
         """A snapshot does not change."""
         return ""
 
     def _relation(self, mapping: TableMapping) -> str:
-        table = ".".join(quote(part) for part in self.place.name)
-        parts = ", ".join(f"{_written(name, form)} AS {quote(name)}" for name, form in self.forms.items())
+        parts = ", ".join(f"{self._written(name)} AS {quote(name)}" for name in self.forms)
         condition = f" WHERE ({self.where}\n)" if self.where else ""  # a comment in it ends with its line
-        return f"(SELECT {parts} FROM {table}{condition})"  # noqa: S608 - names are quoted; the condition is the user's own SQL
+        return f"(SELECT {parts} FROM {self._table()}{condition})"  # noqa: S608 - names are quoted; the condition is the user's own SQL
+
+    def _written(self, name: str) -> str:
+        column = f"({self.derived[name]}\n)" if name in self.derived else quote(name)
+        return written(column, self.types[name], self.forms[name])
+
+    def _table(self) -> str:
+        return ".".join(quote(part) for part in self.place.name)
 
 
-def _written(name: str, form: Form) -> str:
-    if form.untyped:
-        return _WORDS[form.kind].replace("{}", quote(name))
-    if form.kind == "decimal":
-        return f"{quote(name)}::numeric({form.precision},{form.scale})"
-    return _CASTS.get(form.kind, "{}").replace("{}", quote(name))
+def written(column: str, type_text: str, form: Form) -> str:
+    """SQL for what is compared of `column` (SQL, too) of this type."""
+    if form.kind in ("decimal", "boolean", "binary", "date", "timestamp", "timestamptz") and not form.untyped:
+        return f"{column}::numeric({form.precision},{form.scale})" if form.kind == "decimal" else column
+    if form.kind == "printed" and type_text == "numrange":
+        return _NUMRANGE.replace("{0}", column)
+    if form.kind == "nested" and type_text.startswith("real["):
+        column = f"{column}::float8[]"  # json would get the shorter digits of a real
+    words = _WORDS if form.untyped else _CASTS
+    return words[form.kind].replace("{}", column)

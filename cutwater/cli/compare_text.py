@@ -6,6 +6,7 @@ from typing import Any
 
 from cutwater.core.output import Output, glyph
 from reconciliation.causes import cause
+from reconciliation.marks import line, marked
 
 _STATE = {"PASS": "pass", "FAIL": "fail"}
 MOST = 20
@@ -46,16 +47,19 @@ def _lines(item: dict[str, Any]) -> list[tuple[str, ...]]:
     if not item["fields"]:
         return [(item["class"], key, "", "", "", f"{item['rows']} rows" if item["rows"] > 1 else "")]
     return [
-        (
-            item["class"],
-            key,
-            name,
-            _shown(pair["source"]),
-            _shown(pair["target"]),
-            cause(pair["source"], pair["target"]),
-        )
+        (item["class"], key, name, *_apart(pair["source"], pair["target"]), cause(pair["source"], pair["target"]))
         for name, pair in item["fields"].items()
     ]
+
+
+def _apart(source: str | None, target: str | None) -> tuple[str, str]:
+    """Both values; of texts that eyes may take for the same, what differs stands between brackets by its code points."""
+    shown = _shown(source), _shown(target)
+    if source is None or target is None or not source or not target:
+        return shown
+    left, right = marked(source, target)
+    alike = any(part.points for part in (*left, *right)) or shown[0] == shown[1]
+    return (line(left), line(right)) if alike else shown
 
 
 def _shown(value: str | None) -> str:

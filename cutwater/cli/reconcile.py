@@ -51,7 +51,9 @@ def compare_(
     ] = "",
     columns: Annotated[str, typer.Option("--columns", help="Only these")] = "",
     where: Annotated[str, typer.Option("--where", help="A condition in SQL, for both sides")] = "",
-    classes: Annotated[list[str] | None, typer.Option("--class", help="COLUMN=exact|ignored")] = None,
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", help="COLUMN=RULE: ignored, tolerance:N, truncated:N, ...")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", help="Breaks that are listed; counts are never capped")] = 500,
     report: Annotated[Path | None, typer.Option("--report", help="Folder for the page, JSON, CSV and JUnit")] = None,
     fmt: OutputOption = "text",

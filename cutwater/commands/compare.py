@@ -11,27 +11,25 @@ from cutwater.core.clock import iso, utc_now
 from cutwater.core.errors import BadInput
 from reconciliation.adhoc import Asked, LocatedSide, compare, document
 from reconciliation.locations import Location, location
-
-RULES = ("exact", "ignored")
+from reconciliation.rules import FORMS, rule_of
 
 
 def asked(key: str, columns: str, classes: list[str], listed: int) -> Asked:
     """The options as they were typed. Raises BadInput CW4034 with what is wrong and what may stand there."""
-    ignored = []
+    rules = {}
     for text in classes:
-        column, mark, rule = text.rpartition("=")
-        if not mark or rule not in RULES:
+        column, mark, rule = text.partition("=")
+        if not mark or not column:
             raise BadInput(
                 "CW4034",
                 f"--class {text} cannot be read",
                 state="nothing was compared",
-                next=f"write --class COLUMN={'|'.join(RULES)}",
+                next=f"write --class COLUMN=RULE, a rule being one of {FORMS}",
             )
-        if rule == "ignored":
-            ignored.append(column)
+        rules[column] = rule_of(rule)
     if listed < 0:
         raise BadInput("CW4034", f"--limit {listed} is below zero", next="write --limit 500")
-    return Asked(_names(key), _names(columns), tuple(ignored), listed)
+    return Asked(_names(key), _names(columns), rules, listed)
 
 
 def run(source: str, target: str, options: Asked, where: str = "", report: Path | None = None) -> dict[str, Any]:
@@ -56,13 +54,14 @@ def run(source: str, target: str, options: Asked, where: str = "", report: Path 
 
 
 def _compared(source: str, target: str, options: Asked, where: str) -> dict[str, Any]:
-    from adapters.duckdb.located_side import Files
+    from adapters.duckdb.files import Files
+    from adapters.duckdb.joined import JoinLane
 
     with ExitStack() as stack:
         sides = [_side(location(text), where) for text in (source, target)]
         pins = [stack.enter_context(side.pinned()) for side in sides]
         left, right = (cast(LocatedSide, side) for side in sides)
-        return document(compare(left, right, Files(), (pins[0], pins[1]), options, iso(utc_now())))
+        return document(compare(left, right, Files(), JoinLane(), (pins[0], pins[1]), options, iso(utc_now())))
 
 
 def _side(place: Location, where: str) -> Any:

@@ -125,7 +125,9 @@ def advance(
     try:
         marks = {
             name: _kept(table, snapshot_before(table, marked_from(started_at, settings)))
-            for name, table in ((name, catalog.load_table(name)) for name in (INTAKE, EVENTS, RAW) if name in basis.marks)
+            for name, table in (
+                (name, catalog.load_table(name)) for name in (INTAKE, EVENTS, RAW) if name in basis.marks
+            )
         }
     finally:
         catalog.close()

@@ -12,6 +12,8 @@ from typing import Any, TextIO
 
 from cutwater.core.tokens import BASE_CSS, TOKENS
 from reconciliation.adhoc_rows import Difference
+from reconciliation.causes import cause
+from reconciliation.marks import Part, marked
 
 _STATE = {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "unknown"}
 NULL = "\\N"
@@ -68,8 +70,25 @@ def page(body: Mapping[str, Any], places: tuple[str, str], where: str, finished:
         "where": where,
         "finished": finished,
         "state": _STATE[str(body["verdict"])],
+        "apart": apart,
+        "cause": cause,
+        "unchecked": unchecked(body, where),
     }
     return environment.get_template("compare.html.j2").render(css=BASE_CSS, tokens=TOKENS, **given)
+
+
+def apart(source: str | None, target: str | None) -> tuple[list[Part], list[Part]]:
+    """Both values in parts; NULL is one word."""
+    if source is None or target is None:
+        return [Part("NULL" if source is None else source)], [Part("NULL" if target is None else target)]
+    return marked(source, target)
+
+
+def unchecked(body: Mapping[str, Any], where: str) -> list[str]:
+    """What this comparison says nothing about."""
+    columns = [note.split(":")[0] for note in body["notes"] if note.endswith("it was not compared")]
+    ignored = [f"{words} (ignored)" for words in [str(body["grade"]).partition(" without ")[2]] if words]
+    return [*columns, *ignored, *([f"rows outside {where}"] if where else [])]
 
 
 def junit(body: Mapping[str, Any], places: tuple[str, str]) -> str:

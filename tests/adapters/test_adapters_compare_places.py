@@ -28,6 +28,16 @@ INSERT INTO {0}.one (id, amount, rate, f, d, at, name) VALUES (0, 'NaN', 'NaN', 
 CREATE TABLE {0}.two AS SELECT * FROM {0}.one;
 ALTER TABLE {0}.two ADD PRIMARY KEY (id);
 CREATE VIEW {0}.seen AS SELECT * FROM {0}.two;
+CREATE TYPE {0}.pair AS (x int, y text);
+CREATE TYPE {0}.span AS RANGE (subtype = float8);
+CREATE DOMAIN {0}.deep AS {0}.money2 CHECK (VALUE > 0);
+CREATE TABLE {0}.odd (id int PRIMARY KEY, j json, jb jsonb, iv interval, arr int[], words text[][], reals real[], nr numrange, span {0}.span, tz timetz,
+  comp {0}.pair, dom {0}.deep, doms {0}.deep[], kinds {0}.kind[], ip inet, bits bit varying(9), many int4multirange, huge numeric, ats timestamptz[]);
+INSERT INTO {0}.odd SELECT i, '{{"b":1, "a": [1.50, "x"]}}', '{{"b":1, "a": [1.50, "x"]}}', interval '14 months -3 days 04:05:06.5' * i, ARRAY[i, NULL],
+  ARRAY[ARRAY['a', '"'], ARRAY[',', NULL]], ARRAY[0.1, 'NaN']::real[], numrange(i, i + 1.50), {0}.span(0, i), timetz '12:00:00.5+02', ROW(i, 'x y'::text)::{0}.pair, i, ARRAY[i, 2],
+  ARRAY['a']::{0}.kind[], '10.0.0.1/8', B'0101', '{{[1,2),[5,7)}}', 10::numeric ^ 45 + i, ARRAY[timestamptz '2026-01-01 00:00:00.000001+00'] FROM generate_series(1, 200) i;
+CREATE TABLE {0}.odd2 AS SELECT * FROM {0}.odd;
+ALTER TABLE {0}.odd2 ADD PRIMARY KEY (id);
 """
 
 
@@ -91,6 +101,70 @@ def test_the_smallest_change_is_found(compare: Run, schema: tuple[str, str], cha
     did(schema, "UPDATE {0}.two SET " + change + " WHERE id = 150")
     code, body = compare("one", "two")
     assert (code, body["rows"]["differing"], body["fields"]) == (3, 1, {field: {"differing": 1}})
+
+
+@pytest.mark.parametrize("drilled", [256, -1], ids=["drill", "join"])
+def test_types_of_every_kind(
+    compare: Run, schema: tuple[str, str], monkeypatch: pytest.MonkeyPatch, drilled: int
+) -> None:
+    monkeypatch.setattr("reconciliation.adhoc.DRILLED", drilled)
+    code, body = compare("odd", "odd2")
+    assert (code, body["reasons"], body["rows"]["matched"]) == (0, [], 200)
+    did(
+        schema,
+        """UPDATE {0}.odd2 SET j = '{{"a":[1.5,"x"],"b":1.0}}', nr = numrange(id, id + 1.5); ALTER TABLE {0}.odd2 ALTER jb TYPE json, ALTER arr TYPE bigint[]""",
+    )
+    code, body = compare("odd", "odd2")
+    assert (code, body["reasons"], body["rows"]["matched"]) == (0, [], 200)
+    changes = {
+        "j": "'[]'", "iv": "iv + interval '1 us'", "arr": "ARRAY[NULL, id]", "words": "words || ARRAY[ARRAY['a', 'b']]", "reals": "ARRAY[0.1::real, 0]",
+        "nr": "numrange(id, id + 1.5, '[]')", "span": "NULL", "tz": "tz + interval '1 us'", "comp": "ROW(id, 'x  y'::text)::{0}.pair", "doms": "doms || 3::{0}.deep",
+        "kinds": "ARRAY['b']::{0}.kind[]", "ip": "'10.0.0.1/9'", "bits": "B'01010'", "many": "'{{[1,2),[5,8)}}'", "huge": "huge + 1e-9",
+        "ats": "ARRAY[timestamptz '2026-01-01 00:00:00.000002+00']",
+    }  # fmt: skip
+    for number, (column, value) in enumerate(changes.items(), 1):
+        did(schema, f"UPDATE {{0}}.odd2 SET {column} = {value} WHERE id = {number}")
+    code, body = compare("odd", "odd2")
+    assert (code, body["fields"]) == (3, {name: {"differing": 1} for name in sorted(changes)})
+    assert {int(item["key"]["id"]): list(item["fields"]) for item in body["breaks"]} == {
+        number: [column] for number, column in enumerate(changes, 1)
+    }
+
+
+@pytest.mark.parametrize("drilled", [256, -1], ids=["drill", "join"])
+def test_nested_and_json_against_a_duckdb_file(
+    compare: Run, schema: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drilled: int
+) -> None:
+    monkeypatch.setattr("reconciliation.adhoc.DRILLED", drilled)
+    with duckdb.connect(str(tmp_path / "d.db")) as duck:
+        duck.execute("SET TimeZone = 'UTC'")
+        duck.execute(
+            """CREATE TABLE t AS SELECT i::BIGINT AS id, '{"a":[1.5,"x"],"b":1}'::JSON AS j, to_years((14 * i // 12)::INT) + to_months((14 * i % 12)::INT) + to_days((-3 * i)::INT)
+            + to_microseconds(14706500000 * i) AS iv, [i, NULL] AS arr, [['a', '"'], [',', NULL]] AS words, [0.1::FLOAT, 'NaN'::FLOAT] AS reals, '12:00:00.5+02'::TIMETZ AS tz,
+            {'x': i, 'y': 'x y'} AS comp, [i, 2]::DECIMAL(9, 3)[] AS doms, ['2026-01-01 00:00:00.000001+00'::TIMESTAMPTZ] AS ats, '10.0.0.1/8' AS ip FROM range(1, 201) r(i)"""
+        )
+    words = ["--key", "id", "--columns", "id,j,iv,arr,words,reals,tz,comp,doms,ats,ip"]
+    code, body = compare("odd", f"duckdb://{tmp_path}/d.db#t", *words)
+    assert (code, body["reasons"], body["breaks"][:2], body["rows"]["matched"]) == (0, [], [], 200)
+    with duckdb.connect(str(tmp_path / "d.db")) as duck:
+        duck.execute(
+            "UPDATE t SET arr = [NULL, id] WHERE id = 7; UPDATE t SET comp = {'x': id, 'y': NULL} WHERE id = 8"
+        )
+    code, body = compare("odd", f"duckdb://{tmp_path}/d.db#t", *words)
+    assert (code, body["fields"]) == (3, {"arr": {"differing": 1}, "comp": {"differing": 1}})
+
+
+def test_a_column_that_follows_from_others(compare: Run, schema: tuple[str, str]) -> None:
+    did(schema, "ALTER TABLE {0}.two ADD joint text; UPDATE {0}.two SET joint = name || '/' || id")
+    code, body = compare("one", "two", "--class", "joint=derived:name || '/' || id", "--columns", "id,name,joint")
+    assert (code, body["reasons"], body["grade"]) == (0, [], "exact but for joint derived:name || '/' || id")
+    did(schema, "UPDATE {0}.two SET joint = 'x' WHERE id = 3")
+    assert compare("one", "two", "--class", "joint=derived:name || '/' || id")[1]["fields"] == {
+        "joint": {"differing": 1}
+    }
+    end = f"name); DROP TABLE {schema[1]}.two CASCADE; SELECT (1"
+    assert compare("one", "two", "--class", f"name=derived:{end}")[0] == 4
+    assert compare("one", "two", "--columns", "id,name")[0] == 0
 
 
 def test_what_is_the_same_value_is_no_difference(compare: Run, schema: tuple[str, str]) -> None:
