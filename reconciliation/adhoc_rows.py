@@ -13,6 +13,7 @@ from reconciliation.encoding import Field, Kind, compared, encode_row, key_field
 from reconciliation.equality import VERBATIM, Equality
 from reconciliation.ports import PinnedPair, TableSide
 from reconciliation.rows import is_money, key_text
+from reconciliation.status import is_status
 
 Row = Mapping[str, Any]
 
@@ -74,7 +75,8 @@ def of_key(mapping: TableMapping, mine: list[Row], theirs: list[Row], equality: 
         fields = equality.differing(mapping, mine[0], theirs[0])
         if fields:
             pairs = {item.name: (told(item, mine[0][item.name]), told(item, theirs[0][item.name])) for item in fields}
-            yield Difference(class_of(fields), key, names, 1, pairs)
+            cls = class_of((item, mine[0][item.name], theirs[0][item.name]) for item in fields)
+            yield Difference(cls, key, names, 1, pairs)
     elif mine and theirs and _unequal(mapping, mine, theirs):
         yield Difference(BreakClass.FIELD_MISMATCH, key, names)
 
@@ -88,9 +90,18 @@ def of_multiset(mine: int, theirs: int) -> BreakClass | None:
     return BreakClass.DUPLICATE_TARGET if mine else BreakClass.MISSING_IN_SOURCE
 
 
-def class_of(fields: Iterable[Field]) -> BreakClass:
-    """The class of a row in which these fields differ."""
-    return BreakClass.AMOUNT_MISMATCH if any(map(is_money, fields)) else BreakClass.FIELD_MISMATCH
+def class_of(differing: Iterable[tuple[Field, Any, Any]]) -> BreakClass:
+    """The class of a row by its fields that differ: (field, source's value, target's)."""
+    found = {
+        BreakClass.AMOUNT_MISMATCH
+        if is_money(item)
+        else BreakClass.STATUS_MISMATCH
+        if item.name == "status" and is_status(mine) and is_status(theirs)
+        else BreakClass.FIELD_MISMATCH
+        for item, mine, theirs in differing
+    }
+    worst = (BreakClass.AMOUNT_MISMATCH, BreakClass.STATUS_MISMATCH)
+    return next((cls for cls in worst if cls in found), BreakClass.FIELD_MISMATCH)
 
 
 def _unequal(mapping: TableMapping, mine: list[Row], theirs: list[Row]) -> bool:

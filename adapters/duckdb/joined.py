@@ -175,7 +175,7 @@ class JoinedTables:
             self.every[at].name: (told_text(self.every[at], mine[at]), told_text(self.every[at], theirs[at]))
             for at in differ
         }
-        return Difference(class_of(self.every[at] for at in differ), key, names, 1, fields)
+        return Difference(class_of((self.every[at], mine[at], theirs[at]) for at in differ), key, names, 1, fields)
 
     def _doubled(self) -> Iterator[Difference]:
         for *row, nl, nr, apart in _rows(self.connection, "SELECT * FROM doubled ORDER BY ALL"):

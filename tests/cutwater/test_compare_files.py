@@ -240,6 +240,20 @@ def test_declared_classes(
     assert body["rows"]["differing"] == (not equal)
 
 
+@LANES
+def test_a_status_is_a_class_of_its_own_and_is_planted(
+    compare: Run, monkeypatch: pytest.MonkeyPatch, drilled: int
+) -> None:
+    monkeypatch.setattr("reconciliation.adhoc.DRILLED", drilled)
+    base = "SELECT i AS id, 'ACSC' AS status FROM range(200) t(i)"
+    code, body = compare(base, base, "--key", "id")
+    assert (code, body["reasons"]) == (0, [])
+    code, body = compare(
+        base, f"SELECT id, CASE WHEN id = 5 THEN 'RJCT' ELSE status END AS status FROM ({base})", "--key", "id"
+    )
+    assert (code, [item["class"] for item in body["breaks"]]) == (3, ["STATUS_MISMATCH"])
+
+
 def test_a_rule_that_cannot_hold_is_said_before_anything_is_scanned(compare: Run) -> None:
     for rule, words in (
         ("name=tolerance:1", "exact numbers"),

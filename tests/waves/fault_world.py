@@ -122,7 +122,10 @@ class FaultWorld:
                 said.append(str(error))
                 if error.exit_code == Exit.DEFECT:
                     raise
-                if error.code in ("CW3013", "CW3043"):  # evidence of the time in which somebody was dead: it is looked at again
+                if error.code in (
+                    "CW3013",
+                    "CW3043",
+                ):  # evidence of the time in which somebody was dead: it is looked at again
                     self.look_again()
             servers.up(self.project)  # whoever died is back, or is brought back
             if self.state == target:
