@@ -161,6 +161,14 @@ class Patience:
             )
 
 
+def end_writers(db: Connection, tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """Ends whoever has written to `tables` in a transaction that is still open, and says whom. Raises Refused (CW3407, CW3408)."""
+    patience = Patience(db, db, 0.0)
+    for table in tables:
+        patience._make_way(table, _IN_THE_WAY)
+    return patience.ended
+
+
 def _not_to_be_had(table: Table, holders: Sequence[tuple[Any, ...]]) -> Unavailable:
     told = "; ".join(f"pid {h[0]} {h[2] or 'no name'} of {h[3]}, transaction open for {h[6]} s" for h in holders)
     return Unavailable(

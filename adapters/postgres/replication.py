@@ -11,6 +11,8 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from adapters.postgres.connection import connect, translated, where
+from adapters.postgres.fence_locks import end_writers
+from adapters.postgres.fence_tables import resolve
 from cutwater.core.errors import Refused, Unavailable
 from waves.ports import Fence, Outcome
 
@@ -73,15 +75,29 @@ class CreatePublication:
 
 
 class CreateSlot:
-    """`postgres.slot` {name, wait_seconds}: waits for open writing transactions a bounded time, then names them."""
+    """`postgres.slot` {name, wait_seconds, tables, grace_seconds}: waits for open writing transactions a bounded time, then
+    names them. With a grace, who has written to `tables` is ended after it, as the fence would."""
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
-        wait = int(args.get("wait_seconds", 20))
-        with connect(self.dsn, fence.wave, statement_seconds=wait) as db:
-            started = time.monotonic()
+        graced = "grace_seconds" in args
+        wait = max(1, int(args["grace_seconds"])) if graced else int(args.get("wait_seconds", 20))
+        started = time.monotonic()
+        found, ended = self._made(args, wait, fence), []
+        if found is None and graced:
+            with connect(self.dsn, fence.wave) as db, translated("ending writers"):
+                ended = end_writers(db, resolve(db, args["tables"]))
+            found = self._made(args, wait, fence)
+        if found is None:
+            raise self._blocked(args["name"], wait, fence)
+        waited = str(round(time.monotonic() - started, 3))
+        return {**found, "waited_seconds": waited, **({"ended": ended} if graced else {})}
+
+    def _made(self, args: Mapping[str, Any], wait: int, fence: Fence) -> Outcome | None:
+        """The slot; None where a transaction was still open after `wait` seconds."""
+        with connect(self.dsn, fence.wave, statement_seconds=wait, lock_seconds=wait) as db:
             try:
                 row = db.execute(
                     "SELECT lsn::text FROM pg_create_logical_replication_slot(%s, 'pgoutput')", (args["name"],)
@@ -96,17 +112,13 @@ class CreateSlot:
                         next="drop it, then cutwater wave resume",
                     ) from None
                 return found
-            except pg.QueryCanceled:
-                raise self._blocked(args["name"], wait, fence) from None
+            except (pg.QueryCanceled, pg.LockNotAvailable):  # whichever of the two time-outs comes first
+                return None
             except psycopg.Error as error:
                 from adapters.postgres.connection import explain
 
                 raise explain(error, f"creating slot {args['name']}", "no slot was created") from error
-        return {
-            "slot": args["name"],
-            "lsn": row[0] if row else "",
-            "waited_seconds": round(time.monotonic() - started, 3).__str__(),
-        }
+        return {"slot": args["name"], "lsn": row[0] if row else ""}
 
     def _blocked(self, name: str, wait: int, fence: Fence) -> Unavailable:
         with connect(self.dsn, fence.wave) as db, translated("naming the blockers"):

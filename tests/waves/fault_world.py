@@ -150,7 +150,7 @@ class FaultWorld:
         def nurse() -> None:
             while not gone.wait(1.0):
                 if any(item["state"] == "failed" for item in json.loads(layout.state.read_text("utf-8"))):
-                    servers.up(self.project)
+                    self.try_to(lambda: servers.up(self.project))  # who is killed again meanwhile is started again
 
         person = threading.Thread(target=nurse, name="nurse")
         person.start()
@@ -166,7 +166,17 @@ class FaultWorld:
         self.forget()
         if self.state in (life.CUTTING_OVER, life.CUT_OVER, life.ROLLING_BACK):
             self.reach(life.DUAL_RUN)
-        self.ready()
+        self.until(self._is_ready, "every gate to say yes")
+
+    def _is_ready(self) -> bool:
+        try:
+            self.ready()
+        except CutwaterError as error:  # a stream that has just lost its catalog says so for a moment
+            if error.code != "CW3013":
+                raise
+            self.look_again()
+            return False
+        return True
 
     def _step_towards(self, target: str, number: int) -> None:
         now = self.history()

@@ -125,7 +125,7 @@ def test_a_prepared_transaction_is_named_and_its_cutover_goes_back(fault_world: 
         db.execute("BEGIN; UPDATE payhub.payment SET remittance = remittance WHERE payment_id = 1")
         db.execute(f"PREPARE TRANSACTION '{name}'".encode())
         try:
-            assert name in str(refused(fault_world, "CW3403").as_dict())
+            assert name in str(refused(fault_world, "CW3407").as_dict())
         finally:
             db.execute(f"ROLLBACK PREPARED '{name}'".encode())
         fault_world.taken_by(traffic, "legacy")

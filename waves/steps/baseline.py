@@ -34,7 +34,7 @@ class Baseline(Step):
                 Effect(
                     ctx.effect_id("slot"),
                     "postgres.slot",
-                    {"name": slot},
+                    {"name": slot, "tables": tables, "grace_seconds": _grace(ctx)},
                     f"create the verifier's replication slot {slot}",
                     (f"postgres:slot/{slot}",),
                 )
@@ -60,6 +60,11 @@ class Baseline(Step):
 
     def rollback(self, ctx: StepContext) -> Flow:
         yield from forget(ctx, "rollback")
+
+
+def _grace(ctx: StepContext) -> int:
+    """Seconds that a writer has before he is ended: those that the fence gives."""
+    return int(next((step.params["grace_seconds"] for step in ctx.plan.steps if step.kind == "fence"), 0))
 
 
 def forget(ctx: StepContext, *parts: str) -> Flow:
