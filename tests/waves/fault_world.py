@@ -127,7 +127,7 @@ class FaultWorld:
                     "CW3043",
                 ):  # evidence of the time in which somebody was dead: it is looked at again
                     self.look_again()
-            servers.up(self.project)  # whoever died is back, or is brought back
+            self.try_to(lambda: servers.up(self.project))  # whoever died is back, or is brought back
             if self.state == target:
                 return
         raise AssertionError(f"the wave is {self.state} after {TRIES} tries: {said}")

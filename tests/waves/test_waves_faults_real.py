@@ -180,13 +180,22 @@ def stale_epochs_are_refused(world: FaultWorld, traffic: WatchedTraffic) -> None
 
 @pytest.mark.long
 def test_an_open_kafka_transaction_is_waited_for(fault_world: FaultWorld) -> None:
+    """One that begins when everything has been compared, and it is getting dark: an older one is found out before that."""
     fault_world.settle()
-    with fault_world.traffic() as traffic, open_transaction(traffic.endpoints.kafka_bootstrap) as producer:
+    with fault_world.traffic() as traffic:
+        fault_world.order(RUNNER, "effect.intent", effect="fence/raise", how="SIGSTOP")
         over = threading.Thread(target=fault_world.reach, args=(life.CUT_OVER,))
         over.start()
-        fault_world.until(lambda: "transaction is open" in fault_world.waits_for(), "the word of the open transaction")
-        assert route(fault_world).side == "dark"
-        producer.abort_transaction(20)
+        fault_world.until(lambda: fault_world.stopped is not None, "the runner to stand still")
+        with open_transaction(traffic.endpoints.kafka_bootstrap) as producer:
+            runner = fault_world.stopped
+            assert runner is not None
+            runner.resume()
+            fault_world.until(
+                lambda: "transaction is open" in fault_world.waits_for(), "the word of the open transaction"
+            )
+            assert route(fault_world).side == "dark"
+            producer.abort_transaction(20)
         over.join()
         assert fault_world.state == life.CUT_OVER
         fault_world.reach(life.DUAL_RUN)
