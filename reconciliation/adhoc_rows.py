@@ -59,6 +59,8 @@ def _grouped(mapping: TableMapping, rows: Iterable[Row], equality: Equality) -> 
 
 def of_key(mapping: TableMapping, mine: list[Row], theirs: list[Row], equality: Equality) -> Iterator[Difference]:
     """The differences between the rows of one key (without a key: between rows that are equal)."""
+    if len(mine) == len(theirs) == 1 and mine[0] == theirs[0]:
+        return  # nearly all of them: what is the same value has the same text
     row = (mine or theirs)[0]
     key, names = key_text(mapping, row), {item.name: told(item, row[item.name]) for item in key_fields(mapping)}
     if not mapping.key:
