@@ -9,6 +9,7 @@ from typing import Any
 
 from inventory.model import TableMapping
 from reconciliation.breaks import BreakClass
+from reconciliation.compare import both
 from reconciliation.encoding import Field, Kind, compared, encode_row, key_fields, text_of, value_of
 from reconciliation.equality import VERBATIM, Equality
 from reconciliation.ports import PinnedPair, TableSide
@@ -42,8 +43,10 @@ def drill(
     """Every difference in the wanted buckets; both sides' rows of all of them are held."""
     if not wanted:
         return
-    left = _grouped(mapping, source.rows(mapping, pair.source, buckets, wanted), equality)
-    right = _grouped(mapping, target.rows(mapping, pair.target, buckets, wanted), equality)
+    left, right = both(
+        lambda: _grouped(mapping, source.rows(mapping, pair.source, buckets, wanted), equality),
+        lambda: _grouped(mapping, target.rows(mapping, pair.target, buckets, wanted), equality),
+    )
     for encoded in sorted(left.keys() | right.keys()):
         yield from of_key(mapping, left.get(encoded, []), right.get(encoded, []), equality)
 

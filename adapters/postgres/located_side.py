@@ -19,7 +19,7 @@ from reconciliation.dialect_postgres import PostgresDialect
 from reconciliation.forms import Form
 from reconciliation.locations import Location
 from reconciliation.ports import BucketDigest, Pin
-from reconciliation.readings import digests_from, rows_from, totals_from
+from reconciliation.readings import digests_from, rows_from, size_of, totals_from
 
 _PIN = "SELECT pg_current_snapshot()::text, pg_export_snapshot(), CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text"
 _KIND = "SELECT c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s"
@@ -138,7 +138,7 @@ class LocatedPostgres(PostgresSide):
             return [self._read(pin, query(dialect, self._select("")))]
         queries = [query(dialect, self._select(part)) for part in parts]
         found = read(lambda: self._open(str(pin.handle["snapshot"])), queries, WORKERS)
-        self.moved += sum(len(str(value)) for part in found for row in part for value in row)
+        self.moved += sum(map(size_of, found))
         return found
 
     def columns(self, mapping: TableMapping, pin: Pin) -> dict[str, str]:
@@ -179,7 +179,7 @@ class LocatedPostgres(PostgresSide):
         with self._lock, self._at(pin).cursor() as cursor:
             cursor.execute(query.encode(), parameters, prepare=True)
             rows = cursor.fetchall()
-        self.moved += sum(len(str(value)) for row in rows for value in row)
+        self.moved += size_of(rows)
         return rows
 
     def unchanged(self) -> str:
@@ -208,7 +208,10 @@ class LocatedPostgres(PostgresSide):
 def written(column: str, type_text: str, form: Form) -> str:
     """SQL for what is compared of `column` (SQL, too) of this type."""
     if form.kind in ("decimal", "boolean", "binary", "date", "timestamp", "timestamptz") and not form.untyped:
-        return f"{column}::numeric({form.precision},{form.scale})" if form.kind == "decimal" else column
+        wanted = f"numeric({form.precision},{form.scale})"
+        return f"{column}::{wanted}" if form.kind == "decimal" and type_text != wanted else column
+    if (form.kind == "uuid" and type_text == "uuid") or (form.kind == "char" and type_text.startswith("character(")):
+        return f"{column}::text"  # lower case already; the cast drops the padding
     if form.kind == "printed" and type_text == "numrange":
         return _NUMRANGE.replace("{0}", column)
     if form.kind == "nested" and type_text.startswith("real["):

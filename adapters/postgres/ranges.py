@@ -15,7 +15,7 @@ import psycopg
 
 Row = tuple[Any, ...]
 SMALLEST_BLOCKS = 2_048  # 16 MiB: less is one query
-PARTS = 16
+PARTS = 8
 _WIDE = Context(prec=4_000, traps=[Inexact])  # a numeric without a scale may have thousands of digits
 
 

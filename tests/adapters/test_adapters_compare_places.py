@@ -321,3 +321,16 @@ def test_who_may_read_some_columns_only_compares_these(
             assert "permission denied" in body["reasons"][0]
         finally:
             db.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+
+
+def test_the_quick_form_of_an_instant_has_the_same_digits_as_the_exact_one(schema: tuple[str, str]) -> None:
+    """Random microseconds, and those around the ends of the years in which the quick one is used."""
+    query = """
+    SELECT count(*), count(*) FILTER (WHERE (date_part('epoch', x) * 1000000)::int8 IS DISTINCT FROM (extract(epoch FROM x) * 1000000)::int8)
+    FROM (SELECT timestamptz '1900-01-01 00:00+00' + random() * interval '73049 days' + floor(random() * 1000000) * interval '1 us' AS x
+          FROM generate_series(1, 300000)
+          UNION ALL SELECT edge + i * interval '1 us' FROM generate_series(-50000, 50000) i,
+            unnest(ARRAY['1900-01-01 00:00+00', '1970-01-01 00:00+00', '2038-01-19 03:14:08+00', '2100-01-01 00:00+00']::timestamptz[]) edge) AS t
+    """
+    with psycopg.connect(schema[0]) as db:
+        assert db.execute(query.encode()).fetchone() == (700_004, 0)
