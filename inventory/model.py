@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from cutwater.core.clock import parse_iso
@@ -161,6 +162,14 @@ class TableMapping:
     target: str  # "legacy.payment"
     key: tuple[str, ...]
     columns: tuple[ColumnMapping, ...]
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Made once: what is derived from a mapping is kept by it, and looked up for every row."""
+        return hash((self.source_schema, self.source_table, self.target, self.key, self.columns))
 
     @property
     def asset_id(self) -> str:

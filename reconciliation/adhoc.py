@@ -28,6 +28,7 @@ __all__ = ["Asked", "Found", "LocatedSide", "compare", "document"]
 T = TypeVar("T")
 PLANTED = 40
 DRILLED = 256  # differing buckets whose rows are read and held at once; beyond, both sides are streamed and joined
+MOST_BUCKETS = 1 << 14  # each is a row of the answer, once per range of a table
 CHOSEN = 4096  # beyond so many buckets a list of them costs more than it spares
 
 
@@ -82,7 +83,7 @@ class _Run:
             lambda side, pin: side.totals(mapping, pin),
         )
         found.rows.update({"source": result.rows[0], "target": result.rows[1]})
-        result.buckets = found.buckets = buckets_for(max(result.rows))
+        result.buckets = found.buckets = min(buckets_for(max(result.rows)), MOST_BUCKETS)
         left, right = self._both(lambda side, pin: side.digests(mapping, pin, result.buckets))
         result.source_digests = left
         result.differing = tuple(sorted(n for n in left.keys() | right.keys() if left.get(n) != right.get(n)))

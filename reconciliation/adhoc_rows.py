@@ -9,6 +9,7 @@ from typing import Any
 
 from inventory.model import TableMapping
 from reconciliation.breaks import BreakClass
+from reconciliation.compare import both
 from reconciliation.encoding import Field, Kind, compared, encode_row, key_fields, text_of, value_of
 from reconciliation.equality import VERBATIM, Equality
 from reconciliation.ports import PinnedPair, TableSide
@@ -42,8 +43,10 @@ def drill(
     """Every difference in the wanted buckets; both sides' rows of all of them are held."""
     if not wanted:
         return
-    left = _grouped(mapping, source.rows(mapping, pair.source, buckets, wanted), equality)
-    right = _grouped(mapping, target.rows(mapping, pair.target, buckets, wanted), equality)
+    left, right = both(
+        lambda: _grouped(mapping, source.rows(mapping, pair.source, buckets, wanted), equality),
+        lambda: _grouped(mapping, target.rows(mapping, pair.target, buckets, wanted), equality),
+    )
     for encoded in sorted(left.keys() | right.keys()):
         yield from of_key(mapping, left.get(encoded, []), right.get(encoded, []), equality)
 
@@ -59,6 +62,8 @@ def _grouped(mapping: TableMapping, rows: Iterable[Row], equality: Equality) -> 
 
 def of_key(mapping: TableMapping, mine: list[Row], theirs: list[Row], equality: Equality) -> Iterator[Difference]:
     """The differences between the rows of one key (without a key: between rows that are equal)."""
+    if len(mine) == len(theirs) == 1 and mine[0] == theirs[0]:
+        return  # nearly all of them: what is the same value has the same text
     row = (mine or theirs)[0]
     key, names = key_text(mapping, row), {item.name: told(item, row[item.name]) for item in key_fields(mapping)}
     if not mapping.key:

@@ -8,19 +8,19 @@ with its class and its key.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from cutwater.core.errors import CutwaterError
 from inventory.model import TableMapping
 from reconciliation.breaks import BreakClass
-from reconciliation.compare import TableResult, drill_down
+from reconciliation.compare import TableResult, both, drill_down
 from reconciliation.digests import bucket_of
 from reconciliation.encoding import encode_row, key_fields
 from reconciliation.faults import FAULTS, Row
-from reconciliation.ports import CopySide, PinnedPair, TableSide
+from reconciliation.ports import CopySide, Pin, PinnedPair, TableSide
 from reconciliation.rows import key_text
 
 
@@ -73,6 +73,18 @@ class SelfCheck:
             self.missed.append(f"{kind} in {where}")
 
 
+class Held:
+    """The source's rows of the chosen buckets, read at the same time as the target's; all else is asked of the source."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]], side: TableSide) -> None:
+        self.held = list(rows)
+        self.columns, self.totals, self.digests = side.columns, side.totals, side.digests
+
+    def rows(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+        key, chosen = key_fields(mapping), set(wanted)
+        return (row for row in self.held if bucket_of(encode_row(key, row), buckets) in chosen)
+
+
 def check_table(
     check: SelfCheck,
     mapping: TableMapping,
@@ -90,10 +102,13 @@ def check_table(
     if not chosen:
         return
     try:
-        rows = [dict(row) for row in target.rows(mapping, pair.target, result.buckets, chosen)]
-        planted, altered = plant(mapping, _bucketed(mapping, rows, result.buckets))
+        mine, rows = both(
+            lambda: list(source.rows(mapping, pair.source, result.buckets, chosen)),
+            lambda: list(target.rows(mapping, pair.target, result.buckets, chosen)),
+        )
+        planted, altered = plant(mapping, _bucketed(mapping, map(dict, rows), result.buckets))
         with maker.copy_of(mapping, altered) as copy:
-            seen = _found(mapping, source, copy, pair, result, chosen, drill)
+            seen = _found(mapping, Held(mine, source), copy, pair, result, chosen, drill)
     except CutwaterError as error:
         check.missed.append(f"{mapping.asset_id}: the self-check could not run: {error}")
         return

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Files:
     """One in-process DuckDB; the same words as `LakeReader` has."""
 
-    def __init__(self, threads: int = 2, memory: str = "1GB") -> None:
+    def __init__(self, threads: int = 2, memory: str = "256MB") -> None:
         import duckdb
 
         config = {"threads": threads, "memory_limit": memory, "autoinstall_known_extensions": False}

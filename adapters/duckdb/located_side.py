@@ -19,7 +19,7 @@ from reconciliation.dialect_duckdb import DuckDialect
 from reconciliation.forms import Form
 from reconciliation.locations import Location
 from reconciliation.ports import BucketDigest, Pin
-from reconciliation.readings import digests_from, rows_from, totals_from
+from reconciliation.readings import digests_from, rows_from, size_of, totals_from
 
 _DIALECT = DuckDialect()
 _KEY = """
@@ -99,7 +99,7 @@ class LocatedFiles:
 
     def _read(self, query: str) -> list[tuple[Any, ...]]:
         rows = self.reader.query(query)
-        self.moved += sum(len(str(value)) for row in rows for value in row)
+        self.moved += size_of(rows)
         return rows
 
     def _relation(self) -> str:

@@ -49,6 +49,8 @@ def written(column: str, type_text: str, form: Form, kind: Any = None) -> str:
         return _of_a_file(column, form) if type_text == "csv" else _beside_a_file(column, form)
     if form.kind == "number":
         return _number(f"CAST({column} AS VARCHAR)")
+    if form.kind == "uuid" and type_text == "UUID":
+        return f"CAST({column} AS VARCHAR)"  # lower case already
     if form.kind == "decimal":
         return f"CAST({column} AS DECIMAL({form.precision},{form.scale}))"
     if form.kind in _TEXTS:

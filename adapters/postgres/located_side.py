@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,14 +11,23 @@ import psycopg
 from adapters.postgres.arrow_stream import counted, streamed
 from adapters.postgres.compare_side import PostgresSide, translated_call
 from adapters.postgres.located_types import columns, spelled
+from adapters.postgres.ranges import added, ranges, read
 from cutwater.core.errors import BadInput, Unavailable
 from inventory.model import TableMapping
 from reconciliation.dialect import quote, repeated
+from reconciliation.dialect_postgres import PostgresDialect
 from reconciliation.forms import Form
 from reconciliation.locations import Location
-from reconciliation.ports import Pin
+from reconciliation.ports import BucketDigest, Pin
+from reconciliation.readings import digests_from, rows_from, size_of, totals_from
 
 _PIN = "SELECT pg_current_snapshot()::text, pg_export_snapshot(), CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text"
+_KIND = "SELECT c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s"
+_BLOCKS = """
+SELECT sum(pg_relation_size(c.oid) / current_setting('block_size')::int8) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'r'
+"""
+WORKERS = 2  # connections that read one table
 _KEY = """
 SELECT a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(number, place) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
@@ -56,6 +65,7 @@ class LocatedPostgres(PostgresSide):
         self.derived: dict[str, str] = {}
         self.moved = 0
         self._pin = Pin("postgres", "", {})
+        self._blocks = 0
 
     @contextmanager
     def pinned(self) -> Iterator[Pin]:
@@ -64,10 +74,11 @@ class LocatedPostgres(PostgresSide):
             with psycopg.connect(
                 self.dsn, application_name=self.application, connect_timeout=10, autocommit=True
             ) as db:
-                db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                self._lock_table(db)
                 number, exported, lsn = db.execute(_PIN).fetchall()[0]
                 self.types = columns(db, self.place.name)
                 self.key = tuple(str(row[0]) for row in db.execute(_KEY, self.place.name).fetchall())
+                self._blocks = int(db.execute(_BLOCKS, self.place.name).fetchall()[0][0] or 0)
                 if not self.types:
                     raise BadInput(
                         "CW4032",
@@ -88,6 +99,47 @@ class LocatedPostgres(PostgresSide):
                 state="nothing was compared",
                 next="the same command again; the password comes from PGPASSWORD or PGPASSFILE",
             ) from error
+
+    def _lock_table(self, db: psycopg.Connection[Any]) -> None:
+        """Begins the transaction. The lock comes before the snapshot: to an older one a table that DDL rewrites looks empty. It
+        keeps nobody away but DDL; who may read some columns only cannot have it, and goes without."""
+        kind = db.execute(_KIND, self.place.name).fetchone()
+        db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if kind is None or kind[0] not in "rpv":
+            return
+        db.execute("SET LOCAL lock_timeout = '10s'")
+        db.execute("SAVEPOINT unlocked")
+        try:
+            db.execute(f"LOCK TABLE {self._table()} IN ACCESS SHARE MODE".encode())
+        except psycopg.errors.InsufficientPrivilege:
+            db.execute("ROLLBACK TO SAVEPOINT unlocked")
+        db.execute("RELEASE SAVEPOINT unlocked")
+
+    @translated_call
+    def totals(self, mapping: TableMapping, pin: Pin) -> dict[str, Any]:
+        return totals_from(mapping, added(self._ranged(pin, lambda dialect, table: dialect.totals(table, mapping))))
+
+    @translated_call
+    def digests(self, mapping: TableMapping, pin: Pin, buckets: int) -> dict[int, BucketDigest]:
+        parts = self._ranged(pin, lambda dialect, table: dialect.digests(table, mapping, buckets))
+        return digests_from(added(parts))
+
+    @translated_call
+    def _rows(
+        self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]
+    ) -> Iterator[Mapping[str, Any]]:
+        parts = self._ranged(pin, lambda dialect, table: dialect.rows(table, mapping, buckets, wanted))
+        return rows_from(mapping, [row for part in parts for row in part])
+
+    def _ranged(self, pin: Pin, query: Callable[[PostgresDialect, str], str]) -> list[list[tuple[Any, ...]]]:
+        """The query's rows per range of the table."""
+        dialect, parts = self._dialect_at(pin), ranges(self._blocks)
+        if len(parts) == 1:
+            return [self._read(pin, query(dialect, self._select("")))]
+        queries = [query(dialect, self._select(part)) for part in parts]
+        found = read(lambda: self._open(str(pin.handle["snapshot"])), queries, WORKERS)
+        self.moved += sum(map(size_of, found))
+        return found
 
     def columns(self, mapping: TableMapping, pin: Pin) -> dict[str, str]:
         return {name: self.types[name] for name in self.forms}
@@ -127,7 +179,7 @@ class LocatedPostgres(PostgresSide):
         with self._lock, self._at(pin).cursor() as cursor:
             cursor.execute(query.encode(), parameters, prepare=True)
             rows = cursor.fetchall()
-        self.moved += sum(len(str(value)) for row in rows for value in row)
+        self.moved += size_of(rows)
         return rows
 
     def unchanged(self) -> str:
@@ -135,8 +187,14 @@ class LocatedPostgres(PostgresSide):
         return ""
 
     def _relation(self, mapping: TableMapping) -> str:
+        return self._select("")
+
+    def _select(self, part: str) -> str:
+        """SQL that may stand after FROM: the forms of the columns, of the rows in one part of the table."""
         parts = ", ".join(f"{self._written(name)} AS {quote(name)}" for name in self.forms)
-        condition = f" WHERE ({self.where}\n)" if self.where else ""  # a comment in it ends with its line
+        # A comment in the user's condition ends with its line.
+        conditions = [f"({self.where}\n)"] * bool(self.where) + [part] * bool(part)
+        condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return f"(SELECT {parts} FROM {self._table()}{condition})"  # noqa: S608 - names are quoted; the condition is the user's own SQL
 
     def _written(self, name: str) -> str:
@@ -150,7 +208,10 @@ class LocatedPostgres(PostgresSide):
 def written(column: str, type_text: str, form: Form) -> str:
     """SQL for what is compared of `column` (SQL, too) of this type."""
     if form.kind in ("decimal", "boolean", "binary", "date", "timestamp", "timestamptz") and not form.untyped:
-        return f"{column}::numeric({form.precision},{form.scale})" if form.kind == "decimal" else column
+        wanted = f"numeric({form.precision},{form.scale})"
+        return f"{column}::{wanted}" if form.kind == "decimal" and type_text != wanted else column
+    if (form.kind == "uuid" and type_text == "uuid") or (form.kind == "char" and type_text.startswith("character(")):
+        return f"{column}::text"  # lower case already; the cast drops the padding
     if form.kind == "printed" and type_text == "numrange":
         return _NUMRANGE.replace("{0}", column)
     if form.kind == "nested" and type_text.startswith("real["):

@@ -249,3 +249,88 @@ def test_one_scan_sees_one_point_whatever_is_written_meanwhile(
 
     monkeypatch.setattr(adhoc, "both", later)
     assert compare("one", "two")[0] == 0
+
+
+def test_in_ranges_every_row_is_read_once(
+    compare: Run, schema: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.postgres.ranges.SMALLEST_BLOCKS", 1)
+    did(
+        schema,
+        "UPDATE {0}.one SET name = name; DELETE FROM {0}.two WHERE id = 17; UPDATE {0}.two SET amount = amount + 1 WHERE id = 100",
+    )
+    code, body = compare("one", "two")
+    assert (code, body["rows"]["source"], body["rows"]["missing_in_target"], body["fields"]) == (
+        3,
+        301,
+        1,
+        {"amount": {"differing": 1}},
+    )
+    monkeypatch.setattr("reconciliation.adhoc.DRILLED", -1)
+    assert compare("one", "two")[1]["rows"] == body["rows"]
+    did(
+        schema,
+        "CREATE VIEW {0}.worse AS SELECT * FROM {0}.one; CREATE TABLE {0}.zero AS SELECT id, 1 / (id - 250) AS x FROM {0}.one WHERE id <> 250",
+    )
+    code, body = compare("one", "one", "--where", "1 / (id - 250) < 5")
+    assert code == 7
+    assert "division by zero" in body["reasons"][0]
+
+
+def test_nobody_alters_what_is_being_compared(
+    compare: Run, schema: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reconciliation import adhoc
+
+    real, refused = adhoc.both, []
+
+    def later(*args: Any) -> Any:
+        for statement in (
+            "TRUNCATE {0}.one",
+            "DROP TABLE {0}.two CASCADE",
+            "ALTER TABLE {0}.one ALTER id TYPE numeric",
+        ):
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                did(schema, "SET lock_timeout = '100ms'; " + statement)
+            refused.append(statement)
+        did(schema, "UPDATE {0}.one SET name = 'x'")  # writers go on
+        return real(*args)
+
+    monkeypatch.setattr(adhoc, "both", later)
+    assert compare("one", "two")[0] == 0
+    assert refused
+
+
+def test_who_may_read_some_columns_only_compares_these(
+    compare: Run, schema: tuple[str, str], sandbox_project: Project
+) -> None:
+    dsn, name = schema
+    info, role = psycopg.conninfo.conninfo_to_dict(dsn), f"clerk_{name}"
+    ends = json.loads(sandbox_project.endpoints_file.read_text("utf-8"))
+    admin = psycopg.conninfo.make_conninfo(ends["private"]["admin_dsn"], dbname=str(info["dbname"]))
+    with psycopg.connect(admin, autocommit=True) as db:
+        words = psycopg.sql.Literal(str(info["password"])).as_string(db)
+        db.execute(f"CREATE ROLE {role} LOGIN PASSWORD {words}; GRANT USAGE ON SCHEMA {name} TO {role}".encode())
+        db.execute(f"GRANT SELECT (id, name) ON {name}.one TO {role}".encode())
+        try:
+            place = f"postgresql://{role}@{info['host']}:{info['port']}/{info['dbname']}#{name}.one"
+            code, body = compare(place, "two", "--columns", "id,name")
+            assert (code, body["rows"]["matched"]) == (0, 301), body
+            code, body = compare(place, "two")
+            assert code == 7
+            assert "permission denied" in body["reasons"][0]
+        finally:
+            db.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+
+
+def test_the_quick_form_of_an_instant_has_the_same_digits_as_the_exact_one(schema: tuple[str, str]) -> None:
+    """Random microseconds, and those around the ends of the years in which the quick one is used."""
+    query = """
+    SELECT count(*), count(*) FILTER (WHERE (date_part('epoch', x) * 1000000)::int8 IS DISTINCT FROM (extract(epoch FROM x) * 1000000)::int8)
+    FROM (SELECT timestamptz '1900-01-01 00:00+00' + random() * interval '73049 days' + floor(random() * 1000000) * interval '1 us' AS x
+          FROM generate_series(1, 300000)
+          UNION ALL SELECT edge + i * interval '1 us' FROM generate_series(-50000, 50000) i,
+            unnest(ARRAY['1900-01-01 00:00+00', '1970-01-01 00:00+00', '2038-01-19 03:14:08+00', '2100-01-01 00:00+00']::timestamptz[]) edge) AS t
+    """
+    with psycopg.connect(schema[0]) as db:
+        assert db.execute(query.encode()).fetchone() == (700_004, 0)
