@@ -27,6 +27,7 @@ __all__ = ["Asked", "Found", "LocatedSide", "compare", "document"]
 
 T = TypeVar("T")
 PLANTED = 40
+PHASES = 4
 DRILLED = 256  # differing buckets whose rows are read and held at once; beyond, both sides are streamed and joined
 MOST_BUCKETS = 1 << 14  # each is a row of the answer, once per range of a table
 CHOSEN = 4096  # beyond so many buckets a list of them costs more than it spares
@@ -79,24 +80,27 @@ class _Run:
     def rows(self) -> None:
         """Totals, digests, then the rows of what differs."""
         mapping, result, found = self.mapping, self.result, self.found
-        result.source_totals, result.target_totals = self._both(
-            lambda side, pin: side.totals(mapping, pin),
-        )
+        task = self.asked.progress.task("compared", PHASES, "phases")
+        result.source_totals, result.target_totals = self._both(lambda side, pin: side.totals(mapping, pin))
+        task.advance(1, f"control totals: {result.rows[0]:,} and {result.rows[1]:,} rows")
         found.rows.update({"source": result.rows[0], "target": result.rows[1]})
         result.buckets = found.buckets = min(buckets_for(max(result.rows)), MOST_BUCKETS)
         left, right = self._both(lambda side, pin: side.digests(mapping, pin, result.buckets))
         result.source_digests = left
         result.differing = tuple(sorted(n for n in left.keys() | right.keys() if left.get(n) != right.get(n)))
+        task.advance(1, f"digests: {len(result.differing):,} of {result.buckets:,} buckets differ")
         # Without a key, rows that are equal by value only may stand in different buckets: all of them are needed.
         scattered = bool(result.differing) and not mapping.key and not self.equality.verbatim
         if scattered or len(result.differing) > DRILLED:
             self._join(() if scattered or len(result.differing) > CHOSEN else result.differing)
         else:
             self._drill()
+        task.advance(1, f"rows, and {found.check.totals[1]} planted differences")
         if mapping.key:
             repeated = self._both(lambda side, pin: side.repeated(mapping))
             found.rows["duplicate_in_source"], found.rows["duplicate_in_target"] = repeated
         self._judge(left, right)
+        task.advance(1, "repeated keys")
 
     def _drill(self) -> None:
         path = partial(drill, equality=self.equality)

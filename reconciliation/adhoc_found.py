@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cutwater.core.progress import Progress, Silent
 from reconciliation.adhoc_rows import Difference
 from reconciliation.breaks import BreakClass
 from reconciliation.causes import cause
@@ -26,13 +27,14 @@ COUNTED = {
 @dataclass(frozen=True)
 class Asked:
     """key: () = a primary key that both sides know, else a multiset. columns: () = all. rules: of columns that are not compared
-    exactly. listed: how many breaks are listed; counts are never capped. sink: is told every break."""
+    exactly. listed: how many breaks are listed; counts are never capped. sink: is told every break. progress: is told each phase."""
 
     key: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     rules: Mapping[str, Rule] = field(default_factory=dict)
     listed: int = 500
     sink: Callable[[Difference], None] | None = None
+    progress: Progress = field(default_factory=Silent)
 
 
 @dataclass

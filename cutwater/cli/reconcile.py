@@ -59,10 +59,15 @@ def compare_(
     fmt: OutputOption = "text",
 ) -> None:
     """Compare two tables or files anywhere; no project is needed. Exit 0 PASS, 3 FAIL, 7 INCONCLUSIVE."""
+    from dataclasses import replace
+
     from cutwater.commands import compare as command
+    from cutwater.core.progress import progress_for
 
     out = output(fmt)
-    body = command.run(source, target, command.asked(key, columns, classes or [], limit), where, report)
+    asked = command.asked(key, columns, classes or [], limit)
+    with progress_for(quiet=out.is_json) as progress:
+        body = command.run(source, target, replace(asked, progress=progress), where, report)
     if out.is_json:
         out.json("cutwater.reconcile.compare/1", body)
     else:
