@@ -10,6 +10,8 @@ from inventory.model import TableMapping
 from reconciliation.digests import LANE_DIGITS, shift_of
 from reconciliation.encoding import LENGTH_PREFIXED, Field, Kind, compared, key_fields
 
+GROUP = 50  # fields that are chained without parentheses
+
 
 def quote(name: str) -> str:
     """A quoted SQL identifier (the same in both dialects)."""
@@ -62,7 +64,12 @@ class Dialect(ABC):
 
     def row(self, fields: Sequence[Field], names: dict[str, str]) -> str:
         """SQL for the encoding of several fields."""
-        return " || ".join(self.encoded(item, names[item.name]) for item in fields)
+        parts = [self.encoded(item, names[item.name]) for item in fields]
+        if len(parts) <= GROUP:
+            return " || ".join(parts)
+        # Parsers bound how deep an expression may be, and a chain of n is n deep.
+        groups = (parts[at : at + GROUP] for at in range(0, len(parts), GROUP))
+        return " || ".join(f"({' || '.join(group)})" for group in groups)
 
     def _lanes(self, relation: str, mapping: TableMapping, extra: str = "") -> str:
         """SELECT of `extra`, k (the key's first lane), a and b (the row's lanes), one line per row."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import duckdb
 
 
+ROOM = "2GB"
+
+
 class Files:
     """One in-process DuckDB; the same words as `LakeReader` has."""
 
@@ -40,9 +43,20 @@ class Files:
             try:
                 if len(duckdb.extract_statements(text)) != 1:
                     raise BadInput("CW4034", "the condition is more than one statement", state="nothing was compared")
-                return list(self.connection.execute(text, parameters).fetchall())
+                return self._rows(text, parameters)
             except duckdb.Error as error:
                 raise unread(error) from error
+
+    def _rows(self, text: str, parameters: list[Any] | None) -> list[tuple[Any, ...]]:
+        """Once more with room where it was too little: a table of 1,600 columns needs as many vectors per thread."""
+        import duckdb
+
+        try:
+            return list(self.connection.execute(text, parameters).fetchall())
+        except duckdb.OutOfMemoryException:
+            self.connection.execute(f"SET memory_limit = '{ROOM}'")
+            self.connection.execute("SET threads = 1")
+            return list(self.connection.execute(text, parameters).fetchall())
 
     @contextmanager
     def streamed(self, text: str) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.duckdb import joined_sql as sql
-from adapters.duckdb.files import unread
+from adapters.duckdb.files import ROOM, unread
 from inventory.model import TableMapping
 from reconciliation.adhoc_ports import TextSide
 from reconciliation.adhoc_rows import Difference, class_of, of_multiset, told_text
@@ -59,17 +59,47 @@ class JoinLane:
         import duckdb
 
         with tempfile.TemporaryDirectory(prefix="cutwater-join-") as folder:
-            config = {"threads": self.threads, "memory_limit": MEMORY, "temp_directory": folder}
-            connection = duckdb.connect(str(Path(folder) / "join.db"), config=config)
+            found = None
             try:
-                found = JoinedTables(connection, mapping, equality)
-                found.load(source, target, pair, buckets, wanted)
-                found.join()
+                found = self._tables(Path(folder), mapping, source, target, pair, buckets, wanted, equality)
                 yield found
             except duckdb.Error as error:
                 raise unread(error) from error
             finally:
+                if found is not None:
+                    found.connection.close()
+
+    def _tables(
+        self,
+        folder: Path,
+        mapping: TableMapping,
+        source: TextSide,
+        target: TextSide,
+        pair: PinnedPair,
+        buckets: int,
+        wanted: Sequence[int],
+        equality: Equality,
+    ) -> JoinedTables:
+        """In little memory; where that is too little (very many columns), once more with room."""
+        import duckdb
+
+        for memory, threads in ((MEMORY, self.threads), (ROOM, 1)):
+            config = {"threads": threads, "memory_limit": memory, "temp_directory": str(folder)}
+            connection = duckdb.connect(str(folder / f"join{threads}{memory}.db"), config=config)
+            try:
+                found = JoinedTables(connection, mapping, equality)
+                found.load(source, target, pair, buckets, wanted)
+                found.join()
+            except duckdb.OutOfMemoryException:
                 connection.close()
+                if memory == ROOM:
+                    raise
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return found
+        raise AssertionError("one of the two returns or raises")
 
 
 class JoinedTables:

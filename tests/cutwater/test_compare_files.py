@@ -276,6 +276,20 @@ def test_many_differences_are_counted_to_the_last_and_listed_up_to_the_limit(com
     assert body["fields"] == {"n": {"differing": 59_995}, "name": {"differing": 59_995}}
 
 
+@LANES
+@pytest.mark.parametrize("width", [600, pytest.param(1600, marks=pytest.mark.long)])
+def test_very_many_columns(compare: Run, monkeypatch: pytest.MonkeyPatch, drilled: int, width: int) -> None:
+    monkeypatch.setattr("reconciliation.adhoc.DRILLED", drilled)
+    wide = f"SELECT i AS id, {', '.join(f'i + {n} AS c{n}' for n in range(width - 1))} FROM range(20) t(i)"
+    other = f"SELECT * REPLACE (CASE WHEN id = 7 THEN 0 ELSE c{width - 2} END AS c{width - 2}) FROM ({wide})"
+    code, body = compare(wide, other, "--key", "id")
+    assert (code, body["fields"], body["planted"]["found"]) == (
+        3,
+        {f"c{width - 2}": {"differing": 1}},
+        body["planted"]["n"],
+    )
+
+
 @pytest.mark.parametrize(
     "end", ["1) AS t; CREATE TABLE x (i INT); --", "true) TO '{0}'; COPY (SELECT 1", "id > 5 --", "id >"]
 )
