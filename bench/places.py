@@ -1,7 +1,7 @@
 """`reconcile compare` against its peers: the same payments in PostgreSQL, Iceberg, DuckDB; identical, four different, all different.
 
-Every figure is the median of three runs, each in a child process of its own. reladiff has an environment of its own
-(requirements/bench.txt). Peak memory is the child's (VmHWM); a server's own memory is in nobody's figure.
+Seconds are the median of three runs, each in a child process of its own. reladiff has an environment of its own
+(requirements/bench.txt). Peak memory is the largest child's (VmHWM); a server's own memory is in nobody's figure.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def bench(rows: int) -> Section:
             }
         finally:
             server.cleanup()
-    table = tuple(_line(case, name, measured, rows) for case, name in CASES)
+    table = tuple(_line(case, name, measured) for case, name in CASES)
     return Section(
         "Comparing two places",
         f"{rows:,} payments of {len(COLUMNS)} columns; reading included, start of Python not; the median of {RUNS} runs.",
@@ -94,7 +94,7 @@ CASES = (
 _TABLE = {"identical": "legacy.same", "four differ": "legacy.four", "all differ": "legacy.other"}
 
 
-def _line(case: str, name: str, measured: dict[tuple[str, str], list[dict[str, Any]]], rows: int) -> tuple[str, ...]:
+def _line(case: str, name: str, measured: dict[tuple[str, str], list[dict[str, Any]]]) -> tuple[str, ...]:
     runs, ours = measured[case, name], statistics.median(item["seconds"] for item in measured[case, "cutwater"])
     seconds = statistics.median(item["seconds"] for item in runs)
     peak = max(item["megabytes"] for item in runs)
@@ -129,8 +129,6 @@ def _build(dsn: str, folder: Path, rows: int) -> dict[str, Any]:
             for name, value in connection.info.get_parameters().items()
             if name in ("user", "host", "dbname")
         }
-    from adapters.iceberg import commits  # noqa: F401 - PyIceberg's settings as the product has them
-
     environment = {
         "PYICEBERG_CATALOG__BENCH__URI": f"sqlite:///{folder}/catalog.db",
         "PYICEBERG_CATALOG__BENCH__TYPE": "sql",
@@ -227,7 +225,7 @@ def _bare(facts: dict[str, Any]) -> object:
     from reconciliation.locations import location
 
     sides = [
-        command._side(location(text), "")
+        command.side_of(location(text), "")
         for text in (f"{facts['place']}#public.payment", "iceberg://bench/legacy.same")
     ]
     with sides[0].pinned() as left, sides[1].pinned() as right:

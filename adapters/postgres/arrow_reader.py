@@ -29,7 +29,7 @@ _ENDLESS = {
     "timestamp": (-210_866_803_200_000_000, 9_223_371_331_200_000_000),
 }
 # Batches that stay in the processor's cache and in memory that the allocator keeps.
-_BATCH_BYTES = str(1 << 20)
+BATCH_BYTES = str(1 << 20)
 
 
 def select_list(mapping: TableMapping) -> sql.Composable:
@@ -73,34 +73,34 @@ def read_query(
     from adbc_driver_manager import AdbcConnection, Error
 
     try:
-        with AdbcConnection(_source(_named(dsn, name))) as db:
+        with AdbcConnection(database(session(dsn, name))) as db:
             db.set_autocommit(False)
-            _run(db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            run(db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             if exported is not None:
-                _run(db, "SET TRANSACTION SNAPSHOT " + sql.Literal(exported).as_string(None))
+                run(db, "SET TRANSACTION SNAPSHOT " + sql.Literal(exported).as_string(None))
             else:
                 # The lock first, then the snapshot: to an older snapshot a table rewritten by DDL looks empty.
-                _run(db, lock_statement([mapping]).as_string(None))
-            snapshot = str(_run(db, "SELECT pg_current_snapshot()::text")[0][0].as_py())
-            return snapshot, _carried(_run(db, query), mapping)
+                run(db, lock_statement([mapping]).as_string(None))
+            snapshot = str(run(db, "SELECT pg_current_snapshot()::text")[0][0].as_py())
+            return snapshot, _carried(run(db, query), mapping)
     except Error as error:
         raise _explained(error, mapping) from error
 
 
 @lru_cache(maxsize=8)
-def _source(uri: str) -> adbc_driver_manager.AdbcDatabase:
+def database(uri: str) -> adbc_driver_manager.AdbcDatabase:
     """Where connections are made from; holds no connection itself, but the server's catalogue of types, once."""
     import adbc_driver_postgresql
 
     return adbc_driver_postgresql.connect(uri)
 
 
-def _run(db: adbc_driver_manager.AdbcConnection, statement: str) -> pa.Table:
+def run(db: adbc_driver_manager.AdbcConnection, statement: str) -> pa.Table:
     import pyarrow as pa
     from adbc_driver_manager import AdbcStatement
 
     with AdbcStatement(db) as prepared:
-        prepared.set_options(**{"adbc.postgresql.batch_size_hint_bytes": _BATCH_BYTES})
+        prepared.set_options(**{"adbc.postgresql.batch_size_hint_bytes": BATCH_BYTES})
         prepared.set_sql_query(statement)
         stream, _ = prepared.execute_query()
         return pa.RecordBatchReader.from_stream(stream).read_all()
@@ -112,7 +112,7 @@ def lock_statement(mappings: Sequence[TableMapping]) -> sql.Composed:
     return sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(tables)
 
 
-def _named(dsn: str, name: str) -> str:
+def session(dsn: str, name: str) -> str:
     from psycopg.conninfo import make_conninfo
 
     settings = " ".join(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from adapters.postgres.arrow_reader import _BATCH_BYTES, _named, _run, _source
+from adapters.postgres.arrow_reader import BATCH_BYTES, database, run, session
 from cutwater.core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ def streamed(dsn: str, query: str, name: str, exported: str) -> Iterator[pa.Reco
     from adbc_driver_manager import AdbcConnection, AdbcStatement, Error
 
     try:
-        with AdbcConnection(_source(_named(dsn, name))) as db:
+        with AdbcConnection(database(session(dsn, name))) as db:
             db.set_autocommit(False)
-            _run(db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            _run(db, "SET TRANSACTION SNAPSHOT " + sql.Literal(exported).as_string(None))
+            run(db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            run(db, "SET TRANSACTION SNAPSHOT " + sql.Literal(exported).as_string(None))
             with AdbcStatement(db) as prepared:
-                prepared.set_options(**{"adbc.postgresql.batch_size_hint_bytes": _BATCH_BYTES})
+                prepared.set_options(**{"adbc.postgresql.batch_size_hint_bytes": BATCH_BYTES})
                 prepared.set_sql_query(query)
                 stream, _ = prepared.execute_query()
                 yield pa.RecordBatchReader.from_stream(stream)

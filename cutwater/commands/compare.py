@@ -58,13 +58,13 @@ def _compared(source: str, target: str, options: Asked, where: str) -> dict[str,
     from adapters.duckdb.joined import JoinLane
 
     with ExitStack() as stack:
-        sides = [_side(location(text), where) for text in (source, target)]
+        sides = [side_of(location(text), where) for text in (source, target)]
         pins = [stack.enter_context(side.pinned()) for side in sides]
         left, right = (cast(LocatedSide, side) for side in sides)
         return document(compare(left, right, Files(), JoinLane(), (pins[0], pins[1]), options, iso(utc_now())))
 
 
-def _side(place: Location, where: str) -> Any:
+def side_of(place: Location, where: str) -> Any:
     if place.scheme == "postgresql":
         from adapters.postgres.located_side import LocatedPostgres
 

@@ -122,10 +122,8 @@ class FaultWorld:
                 said.append(str(error))
                 if error.exit_code == Exit.DEFECT:
                     raise
-                if error.code in (
-                    "CW3013",
-                    "CW3043",
-                ):  # evidence of the time in which somebody was dead: it is looked at again
+                # Evidence of the time in which somebody was dead: it is looked at again.
+                if error.code in ("CW3013", "CW3043"):
                     self.look_again()
             self.try_to(lambda: servers.up(self.project))  # whoever died is back, or is brought back
             if self.state == target:
