@@ -100,6 +100,7 @@ class _Run:
             repeated = self._both(lambda side, pin: side.repeated(mapping))
             found.rows["duplicate_in_source"], found.rows["duplicate_in_target"] = repeated
         self._judge(left, right)
+        found.judged = True
         task.advance(1, "repeated keys")
 
     def _drill(self) -> None:

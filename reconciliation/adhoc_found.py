@@ -39,7 +39,8 @@ class Asked:
 
 @dataclass
 class Found:
-    """reasons: why it does not pass. fails: why it fails. rows, fields: as `document` names them. lane: how rows were found."""
+    """reasons: why it does not pass. fails: why it fails. rows, fields: as `document` names them. lane: how rows were found.
+    judged: every row was looked at, to the end."""
 
     reasons: list[str] = field(default_factory=list)
     fails: list[str] = field(default_factory=list)
@@ -56,6 +57,7 @@ class Found:
     lane: str = "digests"
     seconds: dict[str, float] = field(default_factory=lambda: {"total": 0.0, "source": 0.0, "target": 0.0})
     moved: int = 0
+    judged: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -85,8 +87,11 @@ def document(found: Found) -> dict[str, Any]:
     hits, planted = found.check.totals
     by = found.rows
     rows = {name: by[name] for name in ("source", "target", "differing", *COUNTED.values())}
+    # Of a comparison that broke off nothing is known to match.
     rows["matched"] = (
         by["source"] - by["differing"] - by["missing_in_target"] - by["duplicate_in_source"] * bool(found.key)
+        if found.judged
+        else 0
     )
     return {
         "verdict": str(found.verdict),

@@ -43,7 +43,8 @@ class Files:
             try:
                 if len(duckdb.extract_statements(text)) != 1:
                     raise BadInput("CW4034", "the condition is more than one statement", state="nothing was compared")
-                return self._rows(text, parameters)
+                with interruptible():
+                    return self._rows(text, parameters)
             except duckdb.Error as error:
                 raise unread(error) from error
 
@@ -90,6 +91,20 @@ class Files:
             yield PlantedSide(self, name)
         finally:
             self.query(f"DROP TABLE IF EXISTS {name}")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """DuckDB makes an error of its own out of Ctrl-C in the middle of a query."""
+    import duckdb
+
+    try:
+        yield
+    except (RuntimeError, duckdb.Error) as error:
+        text = str(error)
+        if text == "Query interrupted" or ("Python exception" in text and text.rstrip().endswith("KeyboardInterrupt")):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def unread(error: Exception) -> Unavailable:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.duckdb import joined_sql as sql
-from adapters.duckdb.files import ROOM, unread
+from adapters.duckdb.files import ROOM, interruptible, unread
 from inventory.model import TableMapping
+from reconciliation.adhoc_found import COUNTED
 from reconciliation.adhoc_ports import TextSide
 from reconciliation.adhoc_rows import Difference, class_of, of_multiset, told_text
 from reconciliation.breaks import BreakClass
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY = "220MB"
-_COUNTED = {
-    BreakClass.MISSING_IN_TARGET: "missing_in_target",
-    BreakClass.MISSING_IN_SOURCE: "missing_in_source",
-    BreakClass.DUPLICATE_TARGET: "duplicate_in_target",
-}
 
 
 class JoinLane:
@@ -58,48 +54,29 @@ class JoinLane:
         """Raises Unavailable CW4033, CW4004 where a side breaks off or the disk is full."""
         import duckdb
 
-        with tempfile.TemporaryDirectory(prefix="cutwater-join-") as folder:
-            found = None
+        def filled(folder: str, memory: str, threads: int) -> JoinedTables:
+            config = {"threads": threads, "memory_limit": memory, "temp_directory": folder}
+            connection = duckdb.connect(str(Path(folder) / f"{memory}.db"), config=config)
             try:
-                found = self._tables(Path(folder), mapping, source, target, pair, buckets, wanted, equality)
-                yield found
-            except duckdb.Error as error:
-                raise unread(error) from error
-            finally:
-                if found is not None:
-                    found.connection.close()
-
-    def _tables(
-        self,
-        folder: Path,
-        mapping: TableMapping,
-        source: TextSide,
-        target: TextSide,
-        pair: PinnedPair,
-        buckets: int,
-        wanted: Sequence[int],
-        equality: Equality,
-    ) -> JoinedTables:
-        """In little memory; where that is too little (very many columns), once more with room."""
-        import duckdb
-
-        for memory, threads in ((MEMORY, self.threads), (ROOM, 1)):
-            config = {"threads": threads, "memory_limit": memory, "temp_directory": str(folder)}
-            connection = duckdb.connect(str(folder / f"join{threads}{memory}.db"), config=config)
-            try:
-                found = JoinedTables(connection, mapping, equality)
-                found.load(source, target, pair, buckets, wanted)
-                found.join()
-            except duckdb.OutOfMemoryException:
-                connection.close()
-                if memory == ROOM:
-                    raise
+                tables = JoinedTables(connection, mapping, equality)
+                tables.load(source, target, pair, buckets, wanted)
+                tables.join()
             except BaseException:
                 connection.close()
                 raise
-            else:
-                return found
-        raise AssertionError("one of the two returns or raises")
+            return tables
+
+        with tempfile.TemporaryDirectory(prefix="cutwater-join-") as folder:
+            try:
+                with interruptible():
+                    try:
+                        found = filled(folder, MEMORY, self.threads)
+                    except duckdb.OutOfMemoryException:  # very many columns: once more with room
+                        found = filled(folder, ROOM, 1)
+                with closing(found.connection):
+                    yield found
+            except duckdb.Error as error:
+                raise unread(error) from error
 
 
 class JoinedTables:
@@ -140,7 +117,7 @@ class JoinedTables:
             run(f"CREATE TABLE groups AS {sql.multiset(self.shape)}")
             for nl, nr, n in run("SELECT nl, nr, count(*) FROM groups GROUP BY ALL").fetchall():
                 cls = of_multiset(int(nl), int(nr))
-                self.rows[_COUNTED[cls or BreakClass.MISSING_IN_TARGET]] += abs(int(nl) - int(nr)) * int(n)
+                self.rows[COUNTED[cls or BreakClass.MISSING_IN_TARGET]] += abs(int(nl) - int(nr)) * int(n)
             return
         run(
             f"CREATE TABLE dups AS SELECT DISTINCT * FROM ({sql.repeating(self.shape, 'l')} UNION ALL {sql.repeating(self.shape, 'r')})"

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from cutwater.cli.main import main
+from cutwater.core.errors import Unavailable
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
 BASE = "SELECT i::BIGINT AS id, 'p' || i AS name, (i * 1.25)::DECIMAL(12, 2) AS amount, i % 2 = 0 AS ok FROM range(200) t(i)"
@@ -252,6 +253,48 @@ def test_a_status_is_a_class_of_its_own_and_is_planted(
         base, f"SELECT id, CASE WHEN id = 5 THEN 'RJCT' ELSE status END AS status FROM ({base})", "--key", "id"
     )
     assert (code, [item["class"] for item in body["breaks"]]) == (3, ["STATUS_MISMATCH"])
+
+
+@pytest.mark.parametrize("drilled", [256, -1], ids=["drill", "join"])
+def test_what_broke_off_claims_no_match(compare: Run, monkeypatch: pytest.MonkeyPatch, drilled: int) -> None:
+    monkeypatch.setattr("reconciliation.adhoc.DRILLED", drilled)
+    gone = Unavailable("CW4033", "gone")
+
+    def broken(*args: Any) -> Any:
+        raise gone
+
+    monkeypatch.setattr("adapters.duckdb.located_side.LocatedFiles.rows", broken)
+    monkeypatch.setattr("adapters.duckdb.located_side.LocatedFiles.texts", broken)
+    code, body = compare(BASE, f"SELECT * REPLACE ('x' AS name) FROM ({BASE})", "--key", "id")
+    assert (code, body["rows"]["source"], body["rows"]["matched"]) == (7, 200, 0)
+
+
+@pytest.mark.parametrize("drilled", [256, -1], ids=["drill", "join"])
+def test_ctrl_c_in_a_query_is_an_interruption_and_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drilled: int
+) -> None:
+    monkeypatch.setattr("reconciliation.adhoc.DRILLED", drilled)
+    for name, text in (("l", BASE), ("r", f"SELECT * REPLACE ('x' AS name) FROM ({BASE})")):
+        with duckdb.connect() as db:
+            db.execute(f"COPY ({text}) TO '{tmp_path / name}.parquet'")
+
+    def pressed(*args: Any) -> Any:
+        raise RuntimeError("Query interrupted")  # what DuckDB makes of it
+
+    place = "adapters.duckdb.files.Files._rows" if drilled > 0 else "adapters.duckdb.joined.JoinedTables.join"
+    monkeypatch.setattr(place, pressed)
+    with pytest.raises(SystemExit) as stopped:
+        main(
+            [
+                "reconcile",
+                "compare",
+                f"parquet://{tmp_path}/l.parquet",
+                f"parquet://{tmp_path}/r.parquet",
+                "--key",
+                "id",
+            ]
+        )
+    assert stopped.value.code == 130
 
 
 def test_a_rule_that_cannot_hold_is_said_before_anything_is_scanned(compare: Run) -> None:
