@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
@@ -20,6 +20,7 @@ from reconciliation.ports import BucketDigest, PinnedPair, TableSide
 from reconciliation.rows import Witness, differences
 
 T = TypeVar("T")
+_POOL = ThreadPoolExecutor(8, thread_name_prefix="reconcile")  # kept: a thread for each question costs as much as the question
 BATCH = 1024  # buckets whose rows are held in memory at once, on either side
 
 
@@ -131,14 +132,15 @@ def _compare(
 
 def both(source: Callable[[], T], target: Callable[[], T]) -> tuple[T, T]:
     """Both stores at work at once; the source's error comes first where both fail."""
-    with ThreadPoolExecutor(1, thread_name_prefix="reconcile") as pool:
-        ahead = pool.submit(source)
-        try:
-            found = target()
-        except CutwaterError:
+    ahead = _POOL.submit(source)
+    try:
+        found = target()
+    except BaseException as error:
+        wait([ahead])  # also of an interruption: nobody closes a side that is still read
+        if isinstance(error, CutwaterError):
             ahead.result()
-            raise
-        return ahead.result(), found
+        raise
+    return ahead.result(), found
 
 
 def schema_differences(

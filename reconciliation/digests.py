@@ -20,11 +20,17 @@ DIGEST_BITS = 2 * LANE_BITS
 MODULUS = 1 << DIGEST_BITS
 MIN_BUCKETS, MAX_BUCKETS = 64, 1 << 16
 ROWS_PER_BUCKET = 32  # fewer rows to read per difference, against a hash aggregate that grows; measured at 500k rows
+FEW_PER_BUCKET, FINE_BUCKETS = (
+    4,
+    1024,
+)  # a small aggregate costs nothing, and each planted fault takes its bucket's rows along
 
 
 def buckets_for(rows: int) -> int:
-    """How many buckets a table of `rows` rows gets: a power of two, about 32 rows each."""
+    """How many buckets a table of `rows` rows gets: a power of two, about 32 rows each, of a small table 4."""
     wanted = MIN_BUCKETS
+    while wanted < FINE_BUCKETS and wanted * FEW_PER_BUCKET < rows:
+        wanted *= 2
     while wanted < MAX_BUCKETS and wanted * ROWS_PER_BUCKET < rows:
         wanted *= 2
     return wanted

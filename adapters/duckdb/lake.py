@@ -48,6 +48,11 @@ class LakeReader:
                 raise Unavailable("CW4005", f"{name} could not be opened in the lake", cause=str(error)) from error
         return self._tables[name]
 
+    def reopen(self, catalog: Catalog) -> None:
+        """Goes on with another connection to the catalog: the one that it had may have been idle for long."""
+        self.catalog.close()
+        self.catalog = catalog
+
     def current(self, name: str) -> int | None:
         """The newest snapshot id; None for a table that was never written."""
         snapshot = self.table(name, fresh=True).current_snapshot()

@@ -36,6 +36,16 @@ class OverlaySide(LakeSide):
         self.copies = basis.copies
         self.copied, self.certified = PgSnapshot.parse(basis.copied_at), PgSnapshot.parse(basis.pg_snapshot)
         self._made: dict[str, str] = {}
+        self._samples: dict[str, str] = {}
+
+    def get_ready(self, mappings: Sequence[TableMapping]) -> None:
+        """What can be done before anybody waits: the copies are opened, and the untouched rows that are compared again drawn."""
+        for number, mapping in enumerate(mappings):
+            base = self.reader.relation(mapping.target, self._copy(mapping))
+            self.reader.schema(mapping.changes)
+            if mapping.key:
+                self._table(f"sample{number}", _sample(mapping, base))
+                self._samples[mapping.target] = f"SELECT * FROM sample{number}"
 
     def lay(
         self,
@@ -50,9 +60,7 @@ class OverlaySide(LakeSide):
 
         Returns the keys that are held now, as texts that PostgreSQL reads, or None where all are.
         """
-        if mapping.target not in self.copies:
-            raise Inconclusive("CW4017", f"{mapping.target} has no copy in the basis")
-        base = self.reader.relation(mapping.target, self.copies[mapping.target])
+        base = self.reader.relation(mapping.target, self._copy(mapping))
         changes = self.reader.added(mapping.changes, *window)
         number, late = len(self._made), f"NOT {self.copied.sql('_xid')} AND {now.sql('_xid')}"
         if not mapping.key:
@@ -63,9 +71,17 @@ class OverlaySide(LakeSide):
         if touched is not None:
             self._keys(f"keys{number}", mapping, base, f"last{number}", touched)
         held = f"keys{number}" if touched is not None else None
+        if held is not None:  # the copy is looked through once
+            self._table(f"base{number}", _held(mapping, base, held))
+            base = f"base{number}"
         self._table(f"overlay{number}", _laid(mapping, base, f"last{number}", held))
         self._made[mapping.target] = f"overlay{number}"
         return None if held is None else self._texts(held, mapping)
+
+    def _copy(self, mapping: TableMapping) -> int | None:
+        if mapping.target not in self.copies:
+            raise Inconclusive("CW4017", f"{mapping.target} has no copy in the basis")
+        return self.copies[mapping.target]
 
     def _table(self, name: str, select: str) -> None:
         self.reader.query(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
@@ -78,7 +94,7 @@ class OverlaySide(LakeSide):
                 self._table(
                     name,
                     f"SELECT DISTINCT {names} FROM (SELECT {names} FROM touched_keys UNION ALL SELECT {names} FROM {last} WHERE _fresh "
-                    f"UNION ALL SELECT {names} FROM (SELECT {names} FROM {base} USING SAMPLE reservoir({SAMPLE} ROWS)))",
+                    f"UNION ALL SELECT {names} FROM ({self._samples.get(mapping.target) or _sample(mapping, base)}))",
                 )
             finally:
                 self.reader.connection.unregister("touched_keys")
@@ -99,6 +115,11 @@ class OverlaySide(LakeSide):
 
     def _snapshot(self, mapping: TableMapping, pin: Pin) -> int | None:
         return self.copies.get(mapping.target)
+
+
+def _sample(mapping: TableMapping, base: str) -> str:
+    names = ", ".join(quote(item) for item in mapping.key)
+    return f"SELECT {names} FROM {base} USING SAMPLE reservoir({SAMPLE} ROWS)"
 
 
 def _names(columns: Sequence[ColumnMapping], prefix: str = "") -> str:
@@ -127,8 +148,8 @@ def _loose(mapping: TableMapping, item: ColumnMapping) -> bool:
 
 
 def _laid(mapping: TableMapping, base: str, last: str, held: str | None) -> str:
-    """The copy without the keys that changed, and what they are now; restricted to `held` where it is given."""
-    on_base = " AND ".join(f"b.{quote(k)} = c.{quote(k)}" for k in mapping.key)
+    """The copy without the keys that changed, and what they are now. held: the keys that `base` is restricted to already."""
+    on_base = _on(mapping, "b", "c")
     values = []
     for item in mapping.columns:
         name = quote(item.name)
@@ -136,16 +157,21 @@ def _laid(mapping: TableMapping, base: str, last: str, held: str | None) -> str:
             values.append(f"CASE WHEN c.{name} IS NOT NULL THEN c.{name}.v ELSE b.{name} END AS {name}")
         else:
             values.append(f"c.{name}")
-    within = {"b": "", "c": ""}
-    if held is not None:
-        for side in within:
-            on_held = " AND ".join(f"{side}.{quote(k)} = h.{quote(k)}" for k in mapping.key)
-            within[side] = f" JOIN {held} AS h ON {on_held}"
+    within = f" JOIN {held} AS h ON {_on(mapping, 'c', 'h')}" if held is not None else ""
     return (
-        f"SELECT {_names(mapping.columns, 'b.')} FROM {base} AS b{within['b']} "
+        f"SELECT {_names(mapping.columns, 'b.')} FROM {base} AS b "
         f"WHERE NOT EXISTS (SELECT 1 FROM {last} AS c WHERE {on_base}) "
-        f"UNION ALL SELECT {', '.join(values)} FROM {last} AS c{within['c']} LEFT JOIN {base} AS b ON {on_base} WHERE c._op <> 'D'"
+        f"UNION ALL SELECT {', '.join(values)} FROM {last} AS c{within} LEFT JOIN {base} AS b ON {on_base} WHERE c._op <> 'D'"
     )
+
+
+def _held(mapping: TableMapping, base: str, held: str) -> str:
+    """The rows of the copy that have one of the keys."""
+    return f"SELECT {_names(mapping.columns, 'b.')} FROM {base} AS b JOIN {held} AS h ON {_on(mapping, 'b', 'h')}"
+
+
+def _on(mapping: TableMapping, left: str, right: str) -> str:
+    return " AND ".join(f"{left}.{quote(name)} = {right}.{quote(name)}" for name in mapping.key)
 
 
 def _multiset(mapping: TableMapping, base: str, changes: str, late: str) -> str:

@@ -85,10 +85,11 @@ def append(
     guard(table)
     files = _written(table, rows)
     with turn or nullcontext():
-        for _ in range(_TRIES):
-            table = catalog.load_table(name)
-            check_fence(table, token)
-            guard(table)
+        for number in range(_TRIES):
+            if number or turn:  # else it was looked at just now: who was quicker since then makes the commit fail
+                table = catalog.load_table(name)
+                check_fence(table, token)
+                guard(table)
             try:
                 with QuickTransaction(table) as change:
                     update = change.update_snapshot({**properties, FENCE: str(token)})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
 
-KEPT = 100  # newest snapshots that always stay
+KEPT = 40  # newest snapshots that always stay: every look at a table reads what is kept
 # Of older ones: one per minute for an hour, one per hour for a day.
 _THINNER = ((timedelta(hours=1), 60_000), (timedelta(days=1), 3_600_000))
 MARK = "cutwater_mark"

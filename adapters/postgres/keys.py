@@ -17,6 +17,7 @@ from cutwater.core.errors import Refused
 from waves.ports import Fence, Outcome
 
 OVERLAP = 100_000  # rows of the watermark's column that are looked at again: ids are not committed in their order
+AT_THE_FENCE = (1_000, 30)  # rows and seconds that are enough for what went on since: counts show where they were not
 _STAGE = "cutwater_stage"
 
 
@@ -42,7 +43,8 @@ class StoreKeys:
         ):
             for copy in args["copies"]:
                 name = ".".join(copy["target"])
-                told[name] = self._copy(source, store, copy, fence, self._low(source, store, copy))
+                low = self._low(store, copy, bool(args.get("complete")))
+                told[name] = self._copy(source, store, copy, fence, low)
                 if args.get("complete") and self._lacks(source, store, copy):
                     told[name] += self._copy(source, store, copy, fence, None)
                     if missing := self._lacks(source, store, copy):
@@ -55,16 +57,17 @@ class StoreKeys:
     def describe(self, args: Mapping[str, Any]) -> str:
         return f"bring {', '.join('.'.join(item['target']) for item in args['copies']) or 'nothing'} up to date in the store"
 
-    def _low(self, source: Connection, store: Connection, copy: Mapping[str, Any]) -> str | None:
+    def _low(self, store: Connection, copy: Mapping[str, Any], at_the_fence: bool) -> str | None:
         """Where the copy goes on: the highest of what is in the store, less the overlap; None for an empty store."""
+        rows, most = AT_THE_FENCE if at_the_fence else (OVERLAP, None)
         mark = copy.get("watermark")
         into = next((to for to, of in copy["columns"].items() if of == mark), None)
         if into is None:
             return None
         seconds = copy.get("overlap_seconds")
-        less: sql.Composable = sql.Literal(OVERLAP)
+        less: sql.Composable = sql.Literal(rows)
         if seconds is not None:
-            less = sql.SQL("make_interval(secs => {})").format(sql.Literal(int(seconds)))
+            less = sql.SQL("make_interval(secs => {})").format(sql.Literal(min(int(seconds), most or int(seconds))))
         query = sql.SQL("SELECT (max({}) - {})::text FROM {}").format(
             sql.Identifier(into), less, sql.Identifier(*copy["target"])
         )

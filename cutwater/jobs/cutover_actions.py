@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutwater import wiring
@@ -20,9 +21,11 @@ from waves.plan import Plan
 from waves.ports import Action, Fence, Outcome
 
 if TYPE_CHECKING:
+    from adapters.duckdb.overlay import OverlaySide
     from cutwater.state.store import Store
 
 
+_READY: dict[tuple[Path, str], tuple[str, OverlaySide]] = {}  # by project and wave: the basis's run, and the lake side
 ADVANCES, SHORT_SECONDS = 2, 2.0  # short runs that follow the full one, as long as the one before took longer than this
 
 
@@ -54,6 +57,7 @@ class Baseline:
                 ran, basis = later
                 runs.append(basis.run)
         kept = following.keep_basis(ran, basis)
+        _keep_ready(self.project, wave, basis.run, following.get_ready(self.project, self.plan, basis))
         return {**kept, "verdict": "PASS", "sha256": ran.sha256, "runs": runs}
 
     def _advanced(self, basis: Basis, store: Store, args: Mapping[str, Any], fence: Fence) -> tuple[Ran, Basis] | None:
@@ -109,7 +113,8 @@ class FinalReconciliation:
         try:
             basis = following.load_basis(self.project, str(base["run"]), str(base["basis_sha256"]))
             slot, publication = str(base["slot"]), str(base["publication"])
-            sides = following.sides_since(self.project, self.plan.wave, basis, slot, publication)
+            ready = _take_ready(self.project, self.plan.wave, basis.run)  # none where this process came later
+            sides = following.sides_since(self.project, self.plan.wave, basis, slot, publication, ready=ready)
             settings = at_the_fence(reconciling.settings_of(self.project))
             ran = reconciling.run(self.project, self.plan.wave, store, sides, basis=basis, settings=settings)
         except CutwaterError as error:
@@ -123,6 +128,20 @@ class FinalReconciliation:
 
     def describe(self, args: Mapping[str, Any]) -> str:
         return "compare what was touched since the baseline, at the fence point; anything but PASS begins the way back"
+
+
+def _keep_ready(project: Project, wave: str, run: str, side: OverlaySide) -> None:
+    _take_ready(project, wave, "")
+    _READY[project.root, wave] = (run, side)
+
+
+def _take_ready(project: Project, wave: str, run: str) -> OverlaySide | None:
+    """What was got ready for the basis `run`; what was got ready for another one is let go."""
+    of, side = _READY.pop((project.root, wave), ("", None))
+    if side is not None and of != run:
+        side.reader.close()
+        return None
+    return side
 
 
 def _refused(ran: Ran, wave: str, when: str, money: str) -> Refused:

@@ -121,6 +121,7 @@ def advance(
     if ran.body["verdict"] != "PASS":
         return None
     later = advanced(basis, ran.result.run, ran.result.as_of, ran.result.pg_snapshot, _feeds(ran))
+    settle(project, plan, later, *names)
     catalog = wiring.catalog(project)
     try:
         marks = {
@@ -132,6 +133,20 @@ def advance(
     finally:
         catalog.close()
     return ran, replace(later, marks={**basis.marks, **marks})
+
+
+def settle(project: Project, plan: Plan, basis: Basis, slot: str, publication: str) -> None:
+    """Lets the verifier's slot pass by what `basis` has seen: the next look is spared it."""
+    mappings = [mapping_of(item) for item in plan.mappings]
+    since = PgSnapshot.parse(basis.pg_snapshot)
+    touched(project.endpoints().postgres_dsn, plan.wave, slot, publication, mappings, since)
+
+
+def get_ready(project: Project, plan: Plan, basis: Basis) -> OverlaySide:
+    """The lake side of a run that will follow `basis`, with everything done that can be before it."""
+    side = OverlaySide(LakeReader(wiring.catalog(project)), basis)
+    side.get_ready([mapping_of(item) for item in plan.mappings])
+    return side
 
 
 def load_basis(project: Project, name: str, sha256: str) -> Basis:
@@ -202,10 +217,14 @@ def sides_since(
     slot: str,
     publication: str,
     drain: Callable[[], None] = lambda: None,
+    ready: OverlaySide | None = None,
 ) -> Sides:
-    """What `reconciling.run` compares when it follows a basis. slot, publication: the verifier's own."""
-    reader, dsn = LakeReader(wiring.catalog(project)), project.endpoints().postgres_dsn
-    source, target = TouchedSide(dsn), OverlaySide(reader, basis)
+    """What `reconciling.run` compares when it follows a basis. slot, publication: the verifier's own. ready: the lake side, got
+    ready for the same basis."""
+    dsn = project.endpoints().postgres_dsn
+    if ready is not None:
+        ready.reader.reopen(wiring.catalog(project))
+    source, target = TouchedSide(dsn), ready or OverlaySide(LakeReader(wiring.catalog(project)), basis)
     ahead = LakeReader(wiring.catalog(project))  # its own: feeds and tables are looked at side by side
     feeds = FeedView(LakeFeedsSince(ahead, basis), SourcesSince(wiring.feed_sources(project), basis))
     return Sides(source, target, FencePinner(dsn, wave, basis, source, target, slot, publication, drain), feeds)

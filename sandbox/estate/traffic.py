@@ -153,7 +153,7 @@ class Traffic:
             time.sleep(1 / TICKS)
         self._advise()
         self._deliver(datetime.max.replace(tzinfo=UTC))
-        while self.sides.relay(self.publisher, self.tally) or self.sides.unpublished():
+        while not self._guarded(self._published):
             if time.monotonic() > deadline + FINISH_WITHIN:
                 raise broker.down("the store's relay", "an open transaction holds events back")
         self.sides.close()
@@ -171,12 +171,18 @@ class Traffic:
             payment.statuses[seq - 1] = payment.statuses[seq - 1]._replace(occurred_at=at)
         self._write(book.Work(advanced=self.flight.due(datetime.max.replace(tzinfo=UTC))))
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Runs a tick; what fails is counted, never hidden, and tried again with the next tick."""
+    def _published(self) -> bool:
+        """Is every event in its topic, of both sides?"""
+        return not self.sides.relay(self.publisher, self.tally) and not self.sides.unpublished()
+
+    def _guarded(self, work: Callable[[], bool | None]) -> bool:
+        """Runs a tick; what fails is counted, never hidden, and tried again with the next tick. Returns what `work` does, False
+        where it failed."""
+        done: bool | None = False
         try:
             if self.sides.broken:
                 self.sides.mend()
-            work()
+            done = work()
             self._healthy = time.monotonic()
         except (psycopg.Error, Unavailable, Unclear) as error:
             self.errors[type(error).__name__] += 1
@@ -186,6 +192,7 @@ class Traffic:
                 raise broker.down("PostgreSQL or Kafka", error) from error
             if self.sides.broken:
                 time.sleep(1)
+        return bool(done)
 
     def _tick(self) -> None:
         now = utc_now()

@@ -249,6 +249,14 @@ class FaultWorld:
         finally:
             made.finish()
 
+    def wrong(self, traffic: WatchedTraffic) -> list[str]:
+        """What the ledger says of all sides, once everybody is up who has to be asked."""
+        servers.up(self.project)
+        found = traffic.wrong()
+        for text in found:  # pytest cuts long lists
+            print(text)
+        return found
+
     def until(self, true: Callable[[], bool], what: str) -> None:
         """Waits until it is true; never for a time that has to be enough."""
         deadline, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()

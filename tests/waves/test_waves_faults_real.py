@@ -114,7 +114,7 @@ def test_a_smoke_test_that_fails_goes_back_by_itself(fault_world: FaultWorld) ->
         finally:
             path.write_text(good, "utf-8")
         fault_world.taken_by(traffic, "legacy")
-    assert traffic.wrong() == []
+    assert fault_world.wrong(traffic) == []
 
 
 @pytest.mark.long
@@ -129,7 +129,7 @@ def test_a_prepared_transaction_is_named_and_its_cutover_goes_back(fault_world: 
         finally:
             db.execute(f"ROLLBACK PREPARED '{name}'".encode())
         fault_world.taken_by(traffic, "legacy")
-    assert traffic.wrong() == []
+    assert fault_world.wrong(traffic) == []
 
 
 @pytest.mark.long
@@ -152,7 +152,7 @@ def test_among_those_who_do_not_keep_the_rules(fault_world: FaultWorld) -> None:
         assert before == (route(fault_world), fault_world.history().intents)
         fault_world.reach(life.DUAL_RUN)
         fault_world.taken_by(traffic, "legacy")
-    assert traffic.wrong() == []
+    assert fault_world.wrong(traffic) == []
 
 
 def writers_are_refused(world: FaultWorld) -> None:
@@ -200,7 +200,7 @@ def test_an_open_kafka_transaction_is_waited_for(fault_world: FaultWorld) -> Non
         assert fault_world.state == life.CUT_OVER
         fault_world.reach(life.DUAL_RUN)
         fault_world.taken_by(traffic, "legacy")
-    assert traffic.wrong() == []
+    assert fault_world.wrong(traffic) == []
 
 
 @contextmanager
@@ -235,7 +235,7 @@ def test_a_zombie_runner_does_nothing_more(fault_world: FaultWorld) -> None:
         assert before == (route(fault_world), fault_world.state)
         fault_world.taken_by(traffic, "tobe")
         fault_world.reach(life.DUAL_RUN)
-    assert traffic.wrong() == []
+    assert fault_world.wrong(traffic) == []
 
 
 @pytest.mark.long
