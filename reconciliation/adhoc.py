@@ -17,6 +17,7 @@ from reconciliation.adhoc_ports import Joiner, LocatedSide, TextMaker
 from reconciliation.adhoc_rows import drill
 from reconciliation.adhoc_schema import mapping_for
 from reconciliation.compare import TableResult, both, same_totals
+from reconciliation.dialect import Marks
 from reconciliation.digests import buckets_for
 from reconciliation.equality import Equality
 from reconciliation.ports import Pin, PinnedPair
@@ -45,6 +46,7 @@ def compare(
     """Never raises for what a side cannot answer while it is read: that is a reason not to pass."""
     found = Found(pins={"source": pins[0].position, "target": pins[1].position})
     started = time.monotonic()
+    source.marks = target.marks = maker.marks = Marks.drawn()
     decided = mapping_for(source, target, asked, found)
     if decided is not None:
         run = _Run(source, target, maker, joiner, PinnedPair(pins[0], pins[1], now), asked, found, *decided)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from inventory.model import TableMapping
 from reconciliation.adhoc_rows import Difference
+from reconciliation.dialect import Marks
 from reconciliation.equality import Equality
 from reconciliation.forms import Form
 from reconciliation.ports import Pin, PinnedPair, TableSide
@@ -24,13 +25,14 @@ class TextSide(TableSide, Protocol):
 
 
 class LocatedSide(TextSide, Protocol):
-    """A side that says its own columns. forms, derived: set before it is compared. moved: bytes that were read from it so far.
+    """A side that says its own columns. forms, derived, marks: set before it is compared. moved: bytes that were read from it so far.
     derived: column -> the SQL that stands for it."""
 
     types: dict[str, str]
     key: tuple[str, ...]
     forms: dict[str, Form]
     derived: dict[str, str]
+    marks: Marks | None
     moved: int
 
     def described(self, expression: str) -> str:
@@ -44,7 +46,9 @@ class LocatedSide(TextSide, Protocol):
 
 
 class TextMaker(Protocol):
-    """Makes the copy in which differences are planted."""
+    """Makes the copy in which differences are planted; marks: those of the sides."""
+
+    marks: Marks | None
 
     def copy_of(self, mapping: TableMapping, rows: Sequence[Mapping[str, Any]]) -> AbstractContextManager[TextSide]:
         """A side that holds exactly `rows`; gone when the block ends."""

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from inventory.model import TableMapping
-from reconciliation.digests import LANE_DIGITS, shift_of
+from reconciliation.digests import LANE_DIGITS, SPREAD, is_whole, shift_of
 from reconciliation.encoding import LENGTH_PREFIXED, Field, Kind, compared, key_fields
 
 GROUP = 50  # fields that are chained without parentheses
@@ -38,10 +41,33 @@ def repeated(relation: str, mapping: TableMapping) -> str:
     return f"SELECT sum(n - 1) FROM (SELECT count(*) AS n FROM {relation} AS t GROUP BY {key} HAVING count(*) > 1) AS x"
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What stands between two texts, and for NULL: a control character that texts hardly ever hold, and letters that nobody
+    knows before the run."""
+
+    between: str = "\x1f"
+    null: str = "\x1e"
+
+    @staticmethod
+    def drawn() -> Marks:
+        """New ones, for one run."""
+        letters = "".join(secrets.choice(_LETTERS) for _ in range(3))
+        return Marks(f"\x1f{letters}", f"\x1e{letters}")
+
+
+_LETTERS = string.ascii_letters + string.digits
+
+
 class Dialect(ABC):
-    """Compiles the canonical encoding. `relation` is SQL that may stand after FROM; it is made by the adapter."""
+    """Compiles the canonical encoding. `relation` is SQL that may stand after FROM; it is made by the adapter.
+
+    marks: rows are digested by their texts with these marks between them, where both sides are asked by one run; without them
+    by the canonical encoding.
+    """
 
     fence = ""  # keeps the planner from evaluating an inner expression twice
+    marks: Marks | None = None
 
     @abstractmethod
     def text(self, field: Field) -> str:
@@ -55,6 +81,10 @@ class Dialect(ABC):
     def lane(self, digest: str, start: int) -> str:
         """SQL for 15 hex digits of `digest` from `start` (1-based) as a 64-bit integer."""
 
+    @abstractmethod
+    def whole(self, column: str) -> str:
+        """SQL for a 64-bit integer of a column of whole numbers, or of their texts."""
+
     def encoded(self, field: Field, text: str) -> str:
         """SQL for a field's encoding, `text` being a column that holds its canonical text."""
         tag = field.kind.value
@@ -62,7 +92,7 @@ class Dialect(ABC):
             return f"coalesce('{tag}' || {self.bytes_in(text)} || ':' || {text}, '{tag}!')"
         return f"coalesce('{tag}' || {text} || ';', '{tag}!')"
 
-    def row(self, fields: Sequence[Field], names: dict[str, str]) -> str:
+    def row(self, fields: Sequence[Field], names: Mapping[str, str]) -> str:
         """SQL for the encoding of several fields."""
         parts = [self.encoded(item, names[item.name]) for item in fields]
         if len(parts) <= GROUP:
@@ -71,45 +101,73 @@ class Dialect(ABC):
         groups = (parts[at : at + GROUP] for at in range(0, len(parts), GROUP))
         return " || ".join(f"({' || '.join(group)})" for group in groups)
 
-    def _lanes(self, relation: str, mapping: TableMapping, extra: str = "") -> str:
-        """SELECT of `extra`, k (the key's first lane), a and b (the row's lanes), one line per row."""
+    def joined(self, fields: Sequence[Field]) -> str:
+        """SQL for the texts of several fields with `marks` between them: as unambiguous as the marks are unknown to the data, and
+        half the price of lengths."""
+        marks = self.marks or Marks()
+        texts = ", ".join(self.word(item, f"'{marks.null}'") for item in fields)
+        return f"concat_ws('{marks.between}', {texts})"
+
+    def word(self, field: Field, null: str) -> str:
+        """SQL for a field's text, `null` (SQL) standing for NULL."""
+        return f"coalesce({self.text(field)}, {null})"
+
+    def bucket(self, mapping: TableMapping, buckets: int, names: Mapping[str, str]) -> str:
+        """SQL for the bucket of a row by its key. names: of the columns that hold the key's canonical texts."""
+        key = key_fields(mapping)
+        if not is_whole(mapping):
+            return f"{self.lane(f'md5({self.row(key, names)})', 1)} >> {shift_of(buckets)}"
+        parts = (f"coalesce(abs({self.whole(names[item.name])} % {SPREAD}), 0)" for item in key)
+        total = " + ".join(part if not at else f"{2 * at + 1} * {part}" for at, part in enumerate(parts))
+        return f"({total}) & {buckets - 1}"
+
+    def _digested(self, relation: str, mapping: TableMapping, buckets: int, extra: bool = False) -> str:
+        """SELECT of bucket and h (the row's hash), one line per row; extra: of the canonical texts c0, c1, ... as well."""
         fields = compared(mapping)
+        if self.marks is not None and not extra and is_whole(mapping):
+            bucket = self.bucket(mapping, buckets, {item.name: quote(item.name) for item in fields})
+            return f"SELECT {bucket} AS bucket, md5({self.joined(fields)}) AS h FROM {relation} AS t {self.fence}"
         names = {item.name: f"c{number}" for number, item in enumerate(fields)}
-        values = ", ".join(f"{self.text(item)} AS {names[item.name]}" for item in fields)
-        row = self.row(fields, names)
-        key = self.row(key_fields(mapping), names) if mapping.key else ""
-        hashes = f"md5({row}) AS h" + (f", md5({key}) AS g" if key else "")
-        carried = f"{extra}, " if extra else ""
-        ordered = ", ".join(names.values()) + ", " if extra else ""
-        inner = f"SELECT {values} FROM {relation} AS t {self.fence}"
-        middle = f"SELECT {ordered}{hashes} FROM ({inner}) AS v {self.fence}"
+        texts = ", ".join(f"{self.text(item)} AS {names[item.name]}" for item in fields)
+        # Without a key the row's own hash numbers its bucket: Python has to come to the same number.
+        quick = self.marks is not None and mapping.key
+        row = self._joined_texts(names.values()) if quick else self.row(fields, names)
+        carried = "".join(f"{name}, " for name in names.values()) if extra else ""
+        bucket = self.bucket(mapping, buckets, names) + " AS bucket, " if mapping.key else ""
+        inner = f"SELECT {texts} FROM {relation} AS t {self.fence}"
+        found = f"SELECT {carried}{bucket}md5({row}) AS h FROM ({inner}) AS v {self.fence}"
+        if mapping.key:
+            return found
         return (
-            f"SELECT {carried}{self.lane('g' if key else 'h', 1)} AS k, {self.lane('h', 1)} AS a, "
-            f"{self.lane('h', LANE_DIGITS + 1)} AS b FROM ({middle}) AS w {self.fence}"
+            f"SELECT {carried}{self.lane('h', 1)} >> {shift_of(buckets)} AS bucket, h FROM ({found}) AS u {self.fence}"
         )
+
+    def _joined_texts(self, names: Iterable[str]) -> str:
+        marks = self.marks or Marks()
+        return f"concat_ws('{marks.between}', " + ", ".join(f"coalesce({n}, '{marks.null}')" for n in names) + ")"
 
     def digests(self, relation: str, mapping: TableMapping, buckets: int) -> str:
         """SELECT bucket, count, sum of lane a, sum of lane b; the sums are exact in both dialects."""
         return (
-            f"SELECT k >> {shift_of(buckets)} AS bucket, count(*) AS n, sum(a) AS a, sum(b) AS b "
-            f"FROM ({self._lanes(relation, mapping)}) AS x GROUP BY 1"
+            f"SELECT bucket, count(*) AS n, sum({self.lane('h', 1)}) AS a, sum({self.lane('h', LANE_DIGITS + 1)}) AS b "
+            f"FROM ({self._digested(relation, mapping, buckets)}) AS x GROUP BY 1"
         )
 
     def rows(self, relation: str, mapping: TableMapping, buckets: int, wanted: Sequence[int]) -> str:
         """SELECT of the canonical texts (in the order of the compared fields) of the rows in the wanted buckets.
 
-        With a key only the key is hashed to choose the rows; without one the whole row has to be.
+        With a key only the key is looked at to choose the rows; without one the whole row has to be hashed.
         """
         fields = compared(mapping)
         chosen = ", ".join(str(int(number)) for number in sorted(wanted))
         if buckets > 1 and not mapping.key:
             names = ", ".join(f"c{number}" for number in range(len(fields)))
-            return f"SELECT {names} FROM ({self._lanes(relation, mapping, names)}) AS x WHERE k >> {shift_of(buckets)} IN ({chosen})"
+            return f"SELECT {names} FROM ({self._digested(relation, mapping, buckets, True)}) AS x WHERE bucket IN ({chosen})"
         values = ", ".join(self.text(item) for item in fields)
         if buckets == 1:
             return f"SELECT {values} FROM {relation} AS t"
-        key = " || ".join(self.encoded(item, self.text(item)) for item in key_fields(mapping))
-        return f"SELECT {values} FROM {relation} AS t WHERE {self.lane(f'md5({key})', 1)} >> {shift_of(buckets)} IN ({chosen})"
+        texts = {item.name: quote(item.name) if is_whole(mapping) else self.text(item) for item in key_fields(mapping)}
+        return f"SELECT {values} FROM {relation} AS t WHERE {self.bucket(mapping, buckets, texts)} IN ({chosen})"
 
     def encodings(self, relation: str, mapping: TableMapping) -> str:
         """SELECT of each row's encoding: for the property tests."""

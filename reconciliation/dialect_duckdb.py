@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from reconciliation.dialect import Dialect, quote
+from reconciliation.dialect import Dialect, Marks, quote
 from reconciliation.encoding import Field, Kind
 
 
 class DuckDialect(Dialect):
     """The columns have the types of the Iceberg schema; PostgreSQL's jsonb, uuid and enums are VARCHAR here."""
+
+    def __init__(self, marks: Marks | None = None) -> None:
+        self.marks = marks
 
     def text(self, field: Field) -> str:
         name = quote(field.name)
@@ -32,6 +35,9 @@ class DuckDialect(Dialect):
 
     def bytes_in(self, text: str) -> str:
         return f"strlen({text})"
+
+    def whole(self, column: str) -> str:
+        return f"{column}::BIGINT"
 
     def lane(self, digest: str, start: int) -> str:
         return f"('0x' || substr({digest}, {start}, 15))::BIGINT"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciliation.dialect import Dialect, quote
+from reconciliation.dialect import Dialect, Marks, quote
 from reconciliation.encoding import Field, Kind
 
 
@@ -11,8 +11,8 @@ class PostgresDialect(Dialect):
 
     fence = "OFFSET 0"
 
-    def __init__(self, server: int = 160000) -> None:
-        self.server = server
+    def __init__(self, server: int = 160000, marks: Marks | None = None) -> None:
+        self.server, self.marks = server, marks
 
     def text(self, field: Field) -> str:
         name = quote(field.name)
@@ -53,6 +53,9 @@ class PostgresDialect(Dialect):
 
     def bytes_in(self, text: str) -> str:
         return f"octet_length({text})"
+
+    def whole(self, column: str) -> str:
+        return f"{column}::int8"
 
     def lane(self, digest: str, start: int) -> str:
         digits = f"substr({digest}, {start}, 15)"

@@ -17,7 +17,7 @@ from cutwater.core.errors import CutwaterError
 from inventory.model import TableMapping
 from reconciliation.breaks import BreakClass
 from reconciliation.compare import TableResult, both, drill_down
-from reconciliation.digests import bucket_of
+from reconciliation.digests import bucket_of_row
 from reconciliation.encoding import encode_row, key_fields
 from reconciliation.faults import FAULTS, Row
 from reconciliation.ports import CopySide, Pin, PinnedPair, TableSide
@@ -81,8 +81,8 @@ class Held:
         self.columns, self.totals, self.digests = side.columns, side.totals, side.digests
 
     def rows(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-        key, chosen = key_fields(mapping), set(wanted)
-        return (row for row in self.held if bucket_of(encode_row(key, row), buckets) in chosen)
+        chosen = set(wanted)
+        return (row for row in self.held if bucket_of_row(mapping, row, buckets) in chosen)
 
 
 def check_table(
@@ -133,10 +133,9 @@ def _found(
 
 def _bucketed(mapping: TableMapping, rows: Iterable[Row], buckets: int) -> list[list[Row]]:
     """The rows by bucket, in the order of the buckets."""
-    key = key_fields(mapping)
     by_bucket: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
-        by_bucket[bucket_of(encode_row(key, row), buckets)].append(row)
+        by_bucket[bucket_of_row(mapping, row, buckets)].append(row)
     return [by_bucket[number] for number in sorted(by_bucket)]
 
 

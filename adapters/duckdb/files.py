@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cutwater.core.errors import BadInput, Unavailable
 from inventory.model import TableMapping
-from reconciliation.dialect import quote
+from reconciliation.dialect import Marks, quote
 from reconciliation.dialect_duckdb import DuckDialect
 from reconciliation.encoding import Field, compared, text_of
 from reconciliation.ports import BucketDigest, Pin
@@ -33,6 +33,7 @@ class Files:
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:", config=config)
         self.connection.execute("SET TimeZone = 'UTC'")
         self.lock = threading.RLock()
+        self.marks: Marks | None = None  # of the copies' digests
         self._copies = 0
 
     def query(self, text: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
@@ -88,7 +89,7 @@ class Files:
             self.query(f"CREATE TABLE {name} AS SELECT * FROM planting")
             self.connection.unregister("planting")
         try:
-            yield PlantedSide(self, name)
+            yield PlantedSide(self, name, self.marks)
         finally:
             self.query(f"DROP TABLE IF EXISTS {name}")
 
@@ -126,8 +127,8 @@ class _Texts(DuckDialect):
 class PlantedSide:
     """The copy. It has no totals: rows are found by their digests."""
 
-    def __init__(self, files: Files, name: str) -> None:
-        self.files, self.name = files, name
+    def __init__(self, files: Files, name: str, marks: Marks | None) -> None:
+        self.files, self.name, self._dialect = files, name, _Texts(marks)
 
     def columns(self, mapping: TableMapping, pin: Pin) -> dict[str, str]:
         return {item.name: item.lake_type for item in mapping.columns}
@@ -136,13 +137,13 @@ class PlantedSide:
         return {}
 
     def digests(self, mapping: TableMapping, pin: Pin, buckets: int) -> dict[int, BucketDigest]:
-        return digests_from(self.files.query(_Texts().digests(self.name, mapping, buckets)))
+        return digests_from(self.files.query(self._dialect.digests(self.name, mapping, buckets)))
 
     def rows(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-        yield from rows_from(mapping, self.files.query(_Texts().rows(self.name, mapping, buckets, wanted)))
+        yield from rows_from(mapping, self.files.query(self._dialect.rows(self.name, mapping, buckets, wanted)))
 
     @contextmanager
     def texts(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Any]:
         """As `LocatedFiles.texts`."""
-        with self.files.streamed(_Texts().rows(self.name, mapping, buckets, wanted)) as batches:
+        with self.files.streamed(self._dialect.rows(self.name, mapping, buckets, wanted)) as batches:
             yield batches

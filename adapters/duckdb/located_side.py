@@ -14,14 +14,13 @@ from adapters.duckdb.located_text import written
 from adapters.duckdb.nested import nested_columns
 from cutwater.core.errors import BadInput, Unavailable
 from inventory.model import TableMapping
-from reconciliation.dialect import quote, repeated
+from reconciliation.dialect import Marks, quote, repeated
 from reconciliation.dialect_duckdb import DuckDialect
 from reconciliation.forms import Form
 from reconciliation.locations import Location
 from reconciliation.ports import BucketDigest, Pin
 from reconciliation.readings import digests_from, rows_from, size_of, totals_from
 
-_DIALECT = DuckDialect()
 _KEY = """
 SELECT constraint_column_names FROM duckdb_constraints()
 WHERE constraint_type = 'PRIMARY KEY' AND database_name = 'given' AND table_name = ? AND schema_name = ?
@@ -37,6 +36,7 @@ class LocatedFiles:
         self.key: tuple[str, ...] = ()
         self.forms: dict[str, Form] = {}
         self.derived: dict[str, str] = {}
+        self.marks: Marks | None = None
         self.moved = 0
         self._scan = ""
         self._nested: dict[str, Any] = {}
@@ -67,18 +67,18 @@ class LocatedFiles:
         return {name: self.types[name] for name in self.forms}
 
     def totals(self, mapping: TableMapping, pin: Pin) -> dict[str, Any]:
-        return totals_from(mapping, self._read(_DIALECT.totals(self._relation(), mapping)))
+        return totals_from(mapping, self._read(self._dialect.totals(self._relation(), mapping)))
 
     def digests(self, mapping: TableMapping, pin: Pin, buckets: int) -> dict[int, BucketDigest]:
-        return digests_from(self._read(_DIALECT.digests(self._relation(), mapping, buckets)))
+        return digests_from(self._read(self._dialect.digests(self._relation(), mapping, buckets)))
 
     def rows(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-        yield from rows_from(mapping, self._read(_DIALECT.rows(self._relation(), mapping, buckets, wanted)))
+        yield from rows_from(mapping, self._read(self._dialect.rows(self._relation(), mapping, buckets, wanted)))
 
     @contextmanager
     def texts(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Any]:
         """Canonical texts of the compared fields, as Arrow record batches: of the wanted buckets (buckets = 1: of all rows)."""
-        with self.reader.streamed(_DIALECT.rows(self._relation(), mapping, buckets, wanted)) as batches:
+        with self.reader.streamed(self._dialect.rows(self._relation(), mapping, buckets, wanted)) as batches:
             yield batches
 
     def repeated(self, mapping: TableMapping) -> int:
@@ -96,6 +96,10 @@ class LocatedFiles:
                 "CW4034", "the expression of a derived column cannot be evaluated", cause=error.cause,
                 state="nothing was compared", next="write SQL over the source's columns, as after SELECT",
             ) from error  # fmt: skip
+
+    @property
+    def _dialect(self) -> DuckDialect:
+        return DuckDialect(self.marks)
 
     def _read(self, query: str) -> list[tuple[Any, ...]]:
         rows = self.reader.query(query)

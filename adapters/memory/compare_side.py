@@ -11,8 +11,8 @@ from typing import Any
 from cutwater.core.errors import Inconclusive
 from inventory.model import TableMapping
 from reconciliation.dialect import currency_column, summed
-from reconciliation.digests import bucket_of, digests_of
-from reconciliation.encoding import Kind, encode_row, key_fields
+from reconciliation.digests import bucket_of_row, digests_of
+from reconciliation.encoding import Kind
 from reconciliation.ports import BucketDigest, Pin, TableSide
 
 
@@ -47,9 +47,8 @@ class MemorySide:
         return digests_of(mapping, self._rows(mapping), buckets)
 
     def rows(self, mapping: TableMapping, pin: Pin, buckets: int, wanted: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-        key = key_fields(mapping)
         for row in self._rows(mapping):
-            if buckets == 1 or bucket_of(encode_row(key, row), buckets) in wanted:
+            if buckets == 1 or bucket_of_row(mapping, row, buckets) in wanted:
                 yield dict(row)
 
     @contextmanager
