@@ -18,10 +18,32 @@ NOBODY = ("", "nobody")
 PLANNED_BY = ("wave.state", "plan.saved")  # kinds of the records that carry `plan` and `by`
 
 
+# Unicode's Default_Ignorable_Code_Point beyond the categories Cf and Cc (UCD, DerivedCoreProperties.txt), and the blank of Braille.
+_UNSEEN = (
+    (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2065, 0x2065), (0x2800, 0x2800), (0x3164, 0x3164),
+    (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+# Letters of other scripts that look like Latin ones (UTS #39, confusables.txt: Cyrillic, Greek, Armenian), by code point.
+_LOOKS = (
+    "0410A 0412B 0415E 041AK 041CM 041DH 041EO 0420P 0421C 0422T 0423Y 0425X 0406I 0408J 0405S "
+    "0391A 0392B 0395E 0396Z 0397H 0399I 039AK 039CM 039DN 039FO 03A1P 03A4T 03A5Y 03A7X "
+    "0430a 0435e 043Eo 0440p 0441c 0443y 0445x 0456i 0458j 0455s 04BBh 0501d "
+    "051Bq 051Dw 04CFl 03B1a 03BFo 03C1p 03BDv 03B9i 03BAk 03C5u 03C7x 03C4t 0131i 0585o"
+)
+_ALIKE = {int(word[:4], 16): word[4] for word in _LOOKS.split()}
+
+
 def person(name: str) -> str:
-    """The name as it is compared: NFKC, case folded, without blanks and invisible characters."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(c for c in folded if not c.isspace() and unicodedata.category(c) not in ("Cf", "Cc"))
+    """The name as it is compared: NFKC, case folded, letters that look alike as one, without blanks and what nobody sees."""
+    latin = unicodedata.normalize("NFKC", name).translate(_ALIKE)
+    folded = unicodedata.normalize("NFKC", latin.casefold())
+    seen = (c for c in folded if not c.isspace() and unicodedata.category(c) not in ("Cf", "Cc"))
+    return "".join(c for c in seen if not any(first <= ord(c) <= last for first, last in _UNSEEN))
+
+
+def is_name(name: str) -> bool:
+    """Whether it names a person: it has a letter, and is not `nobody`."""
+    return any(c.isalpha() for c in person(name)) and person(name) not in NOBODY
 
 
 def makers_of(plan_hash: str, records: Iterable[RecordView]) -> tuple[str, ...]:
@@ -31,7 +53,7 @@ def makers_of(plan_hash: str, records: Iterable[RecordView]) -> tuple[str, ...]:
         for item in records
         if item.kind in PLANNED_BY and item.payload.get("plan") == plan_hash
     ]
-    return tuple(dict.fromkeys(name for name in names if person(name)))
+    return tuple(dict.fromkeys(name for name in names if is_name(name)))
 
 
 @dataclass(frozen=True)
@@ -84,7 +106,9 @@ def standing(rule: Rule, makers: Sequence[str], given: Iterable[ApprovalView]) -
     voices: dict[str, str] = {}
     for item in given:
         name = person(item.who)
-        if name in made:
+        if not is_name(item.who):
+            void.append((item.who, item.role, "is no name"))
+        elif name in made:
             void.append((item.who, item.role, "planned it"))
         elif voices.setdefault(name, item.role) != item.role:
             void.append((item.who, item.role, f"has approved as {voices[name]} already"))
@@ -141,9 +165,12 @@ def _check_role(plan: Plan, who: str, role: str) -> None:
             state="nothing was approved",
             next=f"--role one of: {', '.join(plan.roles) or 'none; declare roles in the wave file'}",
         )
-    if person(who) in NOBODY:
+    if not is_name(who):
         raise BadInput(
-            "CW3023", "nobody cannot approve", state="nothing was approved", next="--as with a person's name"
+            "CW3023",
+            "nobody cannot approve, nor a name without a letter",
+            state="nothing was approved",
+            next="--as with a person's name",
         )
     named = plan.roles[role]
     if person(named) not in (*NOBODY, person(who)):

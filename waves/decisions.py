@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cutwater.core.errors import BadInput, Refused
-from waves.approvals import NOBODY, Rule, person
+from waves.approvals import NOBODY, Rule, is_name, person
 from waves.plan import Plan
 
 
@@ -29,8 +29,8 @@ def check_decision(plan: Plan, makers: Sequence[str], who: str, role: str, about
     state = f"nothing was done and nothing recorded: {about} is not decided"
     roles = deciding_roles(plan)
     again = f"{command} --as WHO --role {' or '.join(roles) or 'ROLE'}"
-    if not who.strip() or person(who) in NOBODY or not role.strip():
-        lacks = "the role in which it is taken" if who.strip() and person(who) not in NOBODY else "a person's name"
+    if not is_name(who) or not role.strip():
+        lacks = "the role in which it is taken" if is_name(who) else "a person's name"
         raise BadInput("CW3042", f"a decision needs {lacks}", cause=about, state=state, next=again)
     if role not in roles:
         named = f"the wave file names {', '.join(roles)}" if roles else "the wave file names no role that decides"

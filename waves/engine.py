@@ -25,6 +25,7 @@ from waves.services import Factory, ServicePool
 from waves.settle import Retry, plain
 from waves.steps import BEFORE_KINDS, CUTOVER_KINDS, STEPS, Flow, StepContext
 from waves.store import EngineStore
+from waves.window import check_window
 
 # The state that a wave has while, or once, a step of a kind is at work; `prepare` and `approval` count when complete.
 STATE_AT_START = {
@@ -44,6 +45,8 @@ KINDS_FOR = {
     life.CUT: (*BEFORE_KINDS, *CUTOVER_KINDS),
     life.COMPLETE: (*BEFORE_KINDS, *CUTOVER_KINDS, "retire"),
 }
+
+ASKED_ANEW = timedelta(minutes=15)  # a gate that was asked longer ago is asked again before it gets dark
 
 Watcher = Callable[[str, Mapping[str, object]], None]
 
@@ -167,6 +170,8 @@ class Engine:
         """
         self.target = target
         life.check_verb(self.plan.wave, life.VERB_OF.get(target, "run"), self.history.state)
+        if target == life.BACK:
+            life.check_not_retired(self.plan.wave, self.history.retired)
         self._same_plan()
         self._advancing = True
         try:
@@ -261,7 +266,8 @@ class Engine:
             self.append("rollback.started", {"reason": reason})
             self._state(life.ROLLING_BACK)
         for spec in reversed(self.plan.steps):
-            if spec.kind in CUTOVER_KINDS and spec.id in self.history.steps:
+            # A completion that has only drained leaves nothing to undo: the next one drains again.
+            if spec.kind in (*CUTOVER_KINDS, "retire") and spec.id in self.history.steps:
                 self.rollback_step(spec)
         self.append("rollback.done", {"seconds": f"{self.machine.timer() - begun:.3f}"})
         self._state(life.DUAL_RUN)
@@ -364,6 +370,8 @@ class Engine:
     def _begin(self, spec: StepSpec) -> None:
         """validate and start; the wave's state follows."""
         step, ctx = STEPS[spec.kind], self._context(spec)
+        if spec.kind == "fence" and f"{spec.id}/dark" not in self.history.intents:
+            self._last_look()
         if not self.history.started(spec.id):
             self._safe_point()
             findings = [item for item in step.validate(ctx) if item.severity == "error"]
@@ -379,6 +387,11 @@ class Engine:
                 self._reach_at_least(STATE_AT_START[spec.kind])
             self.append("step.started", {"step": spec.id})
         self._drive(spec, step.start(ctx))
+
+    def _last_look(self) -> None:
+        """Nothing is dark yet. What was asked when the cutover began may be long ago: its window, the approvals, old gates."""
+        check_window(self.plan, self.machine.clock(), self.store.journal)
+        self.questions.still(self.machine.clock() - ASKED_ANEW)
 
     def _drive(self, spec: StepSpec, flow: Flow) -> None:
         drive(spec, flow, self.executor)
@@ -397,9 +410,8 @@ class Engine:
 
     def _restore(self) -> None:
         """Starts again what lived in an earlier run of this wave."""
-        retired = any(f"{spec.id}/slot" in self.history.intents for spec in self.plan.steps if spec.kind == "retire")
         for spec in self.plan.steps:
-            if retired and spec.kind in ("stream", "reverse"):
+            if self.history.retired and spec.kind in ("stream", "reverse"):
                 continue  # what they read may be gone
             if STEPS[spec.kind].live and self.history.started(spec.id):
                 self._drive(spec, STEPS[spec.kind].start(self._context(spec)))

@@ -75,6 +75,16 @@ class History:
     def completed(self, step_id: str) -> bool:
         return step_id in self.steps and self.steps[step_id].completed_at is not None
 
+    @property
+    def retiring(self) -> bool:
+        """Whether the completion has begun; see waves/steps/retire.py."""
+        return any(name.startswith("retire/") for name in self.intents)
+
+    @property
+    def retired(self) -> bool:
+        """Whether the completion has begun to remove what a way back would read."""
+        return "retire/slot" in self.intents or "retire/services" in self.intents
+
     def unsettled(self) -> list[str]:
         """Effects with an intent and without an outcome."""
         return [effect for effect in self.intents if effect not in self.outcomes]

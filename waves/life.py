@@ -100,6 +100,19 @@ def check_verb(wave: str, verb: str, state: str) -> None:
     )
 
 
+def check_not_retired(wave: str, retired: bool) -> None:
+    """Raises Refused CW3012 for a rollback once `complete` has begun to remove what the way back reads."""
+    if retired:
+        raise Refused(
+            "CW3012",
+            f"wave {wave} has no way back any more: its completion has begun",
+            cause="the replication slot is gone, or about to be: the legacy side's changes can no longer be followed",
+            state=f"{wave} stays CUT_OVER; nothing was done",
+            money=money(CUT_OVER),
+            next=f"cutwater wave complete {wave} --yes {wave} finishes it; what is wrong is fixed forward",
+        )
+
+
 def money(state: str) -> str:
     """Where customers are, in the words of every stop message and status."""
     if state in (CUTTING_OVER, ROLLING_BACK):
@@ -109,12 +122,12 @@ def money(state: str) -> str:
     return "nothing switched: customers are on the old platform"
 
 
-def target_of(state: str, aimed: str) -> str:
-    """What a resumed run aims at: the state decides where a cutover or a rollback was begun."""
+def target_of(state: str, aimed: str, retiring: bool = False) -> str:
+    """What a resumed run aims at: the state decides where a cutover, a rollback or a completion (`retiring`) was begun."""
     if state == ROLLING_BACK:
         return BACK
     if state in (CUTTING_OVER, CUT_OVER):
-        return COMPLETE if aimed == COMPLETE else CUT
+        return COMPLETE if retiring and aimed == COMPLETE else CUT
     return aimed if aimed in TARGETS else "dual-run"
 
 

@@ -17,7 +17,7 @@ from waves.cutover import cutover_steps
 from waves.mapping import Findings, table_mapping
 from waves.order import parents_first, references
 from waves.plan import GateSpec, Plan, StepSpec
-from waves.wave_file import WaveDocument
+from waves.wave_file import CutoverSection, WaveDocument
 
 FEED_KINDS = (AssetKind.KAFKA, AssetKind.FILE, AssetKind.SWIFT)
 DEFAULT_GATES = (
@@ -123,6 +123,8 @@ def _check_writes(
             "`feeds` takes the writes, but the wave has no feed",
             "add its topics, files or SWIFT feeds, or choose readers",
         )
+    if mode == "store" and document.spec.cutover is not None:
+        _check_way_back(document.spec.cutover, findings)
     if mode in ("readers", "store") and assets and len(feeds) == len(assets):
         findings.add(
             "CW3025",
@@ -130,6 +132,26 @@ def _check_writes(
             f"`{mode}` needs a table or an operation, and the wave has only feeds",
             "choose feeds",
         )
+
+
+def _check_way_back(section: CutoverSection, findings: Findings) -> None:
+    """Where a store takes the writes, a rollback has to bring them back, keep others out of it, and prove both."""
+    writes = section.reverse.writes if section.reverse is not None else {}
+    lacks = {
+        "reverse": ("how what the store accepts comes to the legacy side", bool(writes) and all(writes.values())),
+        "store_tables": ("which tables of the store the way back fences", bool(section.store_tables)),
+        "compare_back": (
+            "which of its tables the legacy side has to hold after a rollback",
+            bool(section.compare_back),
+        ),
+    }
+    for name, (what, said) in lacks.items():
+        if not said:
+            place = ("cutover", name) if name in section.model_fields_set else ("cutover",)
+            findings.add(
+                "CW3025", place, f"`store` takes the writes, but cutover.{name} does not say {what}",
+                "a rollback would lose payments: see docs/guides/cutover.md",
+            )  # fmt: skip
 
 
 def _check_files(document: WaveDocument, feeds: Sequence[Asset], findings: Findings) -> None:

@@ -126,15 +126,21 @@ def point_of_no_return(
     runs: Sequence[RollbackRun],
     calendars: Sequence[Calendar] = (),
     margin: timedelta = DEFAULT_MARGIN,
+    cut_over_at: datetime | None = None,
 ) -> PointOfNoReturn:
-    """From the plan's window (start, end, perhaps rollback_minutes), the rollbacks in the journal and the schemes."""
+    """From the plan's window (start, end, perhaps rollback_minutes), the rollbacks in the journal and the schemes.
+
+    cut_over_at: when it was really cut over; outside its window the schemes that open next after that count.
+    """
     length, basis = _length(window, runs)
     samples = length.samples if length is not None and basis == "measured" else ()
     took = length.p90 if length is not None else timedelta()
     if not window.get("start") or not window.get("end"):
         return PointOfNoReturn(None, None, "no window", {}, took, basis, samples, margin)
-    limits = {"the window ends": parse_iso(window["end"])}
-    limits.update({f"{name} opens": at for name, at in openings(parse_iso(window["start"]), calendars).items()})
+    start, end = parse_iso(window["start"]), parse_iso(window["end"])
+    since = start if cut_over_at is None or start <= cut_over_at < end else cut_over_at
+    limits = {"the window ends": end}
+    limits.update({f"{name} opens": at for name, at in openings(since, calendars).items()})
     reason, limit = min(limits.items(), key=lambda item: (item[1], item[0]))
     rehearsed = sum(1 for item in runs if item.source != THIS_WAVE)
     return PointOfNoReturn(limit - took - margin, limit, reason, limits, took, basis, samples, margin, rehearsed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from waves.approvals import PLANNED_BY, Rule, makers_of, standing
@@ -58,11 +59,22 @@ class EngineQuestions:
             result = _no(result, "it is from before this dual run")
         return self._judged(result)
 
+    def still(self, since: datetime) -> None:
+        """Before it gets dark: approvals once more, and every gate that was last asked before `since`. Raises NoGo."""
+        self.approved()
+        for gate in self.plan.gates:
+            asked = self.history.gates.get(gate.id, {}).get("at")
+            if asked is None or asked < since:
+                self._judged(self.asks.evaluate(gate))
+
     def gate(self, effect: Effect) -> Outcome:
         """One gate of the plan."""
         return self._judged(self.asks.evaluate(GateSpec(**effect.args["gate"])))
 
     def approval(self, effect: Effect) -> Outcome:
+        return self.approved()
+
+    def approved(self) -> Outcome:
         """Every role asked for has said yes to exactly this plan, and enough people who did not make it."""
         makers = makers_of(self.plan.hash, self.store.journal.records(self.plan.wave, PLANNED_BY))
         found = standing(Rule.of(self.plan), makers, self.store.approvals.of(self.plan.hash))

@@ -18,7 +18,8 @@ Row = tuple[str | None, ...]
 
 class BackCheck:
     """`reconcile.back` {compare}: pairs of {store: [schema, table], legacy: [schema, table], key: a column of the
-    store, columns: {store's: legacy's}, unless: a column that marks what stays in the store}. Out: rows compared per table. Raises Refused (CW3423) where a row is missing or differs.
+    store, columns: {store's: legacy's}, unless: a column that marks what stays in the store}. Out: rows
+    compared per table; without a pair nothing is said to pass. Raises Refused (CW3423) where a row is missing or differs.
 
     Both databases write the values as text under the same session settings; numbers are compared as numbers.
     """
@@ -38,7 +39,7 @@ class BackCheck:
                 told[".".join(pair["store"])] = rows
                 if wrong:
                     raise _differs(pair, wrong)
-        return {"verdict": "PASS", "rows": told}
+        return {"verdict": "PASS" if told else "NOTHING COMPARED", "rows": told}
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
         return None  # a question: asked again

@@ -105,7 +105,16 @@ def user_name() -> str:
 
 
 def _may_replan(store: Store, history: History, plan: Plan) -> None:
-    """Once effects were begun only what the engine does not execute (gates, roles, window) may change."""
+    """Once effects were begun only what the engine does not execute (gates, roles, window) may change; from the cutover on
+    nothing: what was approved then decides who may go back, and until when."""
+    if history.state in (life.CUTTING_OVER, life.CUT_OVER, life.ROLLING_BACK, life.COMPLETED):
+        raise Refused(
+            "CW3012",
+            f"wave {plan.wave} is {history.state}: the plan by which it was cut over stands",
+            cause=f"it was approved as {history.plan_hash[:12]}; the wave file now gives {plan.hash[:12]}",
+            state="nothing was planned",
+            next=f"put the wave file of {plan.wave} back, or finish with rollback or complete first",
+        )
     if history.state in (life.NEW, life.ABANDONED) or not (history.steps or history.tried):
         return
     before = current_plan(store, history)

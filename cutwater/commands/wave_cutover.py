@@ -8,17 +8,18 @@ from datetime import datetime
 from cutwater.commands.wave import check_current, makers
 from cutwater.commands.wave_run import Follower, Ran, carry
 from cutwater.commands.wave_status import no_return, runner_of, skew_of
-from cutwater.core.clock import Clock, iso, parse_iso, utc_now
+from cutwater.core.clock import Clock, utc_now
 from cutwater.core.config import Project
 from cutwater.core.errors import Refused
 from cutwater.jobs.wave_state import current_plan, history_of
 from cutwater.state.store import Store, open_store
 from waves import life
-from waves.decisions import check_decision, deciding_roles
+from waves.decisions import check_decision
 from waves.gates import clock_doubt
 from waves.history import History
 from waves.plan import Plan
 from waves.point_of_no_return import DECISION_RECORDED, Decision, decision_record, refuse_late, rollback_allowed
+from waves.window import ABOUT, decided, is_outside, outside
 
 Before = Callable[[Store, Plan, History], None]
 
@@ -43,6 +44,7 @@ def cutover(
     def before(store: Store, plan: Plan, history: History) -> None:
         if history.state == life.READY:
             check_current(project, store, plan)
+        if history.state == life.READY or (history.state == life.CUTTING_OVER and "fence/dark" not in history.intents):
             _in_window(store, plan, clock(), Decision(outside_window, who, role))
 
     return _carry(project, wave, life.CUT, before, detach, follower)
@@ -61,6 +63,7 @@ def rollback(
     """Back to the dual run, with everything that the new side accepted. After the point of no return it asks for a decision."""
 
     def before(store: Store, plan: Plan, history: History) -> None:
+        life.check_not_retired(wave, history.retired)
         point = no_return(project, store, plan)
         if history.state == life.CUT_OVER and point is not None:
             said = Decision(decision, who, role)
@@ -99,22 +102,11 @@ def _carry(project: Project, wave: str, target: str, before: Before, detach: boo
 
 def _in_window(store: Store, plan: Plan, now: datetime, said: Decision) -> None:
     """Only the planned window, or a person's word why not."""
-    if not plan.window:
+    if not is_outside(plan, now) or decided(plan, store.journal):
         return
-    start, end = parse_iso(plan.window["start"]), parse_iso(plan.window["end"])
-    if start <= now < end:
-        return
-    command = f"cutwater wave cutover {plan.wave} --outside-window REASON"
     if not said.reason.strip():
-        raise Refused(
-            "CW3041",
-            f"it is {iso(now)}, outside the window of wave {plan.wave}",
-            cause=f"the plan says {plan.window['start']} to {plan.window['end']}",
-            state="nothing was done",
-            money="nothing switched: customers are on the old platform",
-            next=f"{command} --as WHO --role {' or '.join(deciding_roles(plan)) or 'ROLE'}",
-        )
-    about = "cutover outside its window"
-    check_decision(plan, makers(store, plan.wave, plan.hash), said.who, said.role, about, command)
-    payload = {"about": about, "who": said.who, "role": said.role, "reason": said.reason, "plan": plan.hash}
+        raise outside(plan, now)
+    command = f"cutwater wave cutover {plan.wave} --outside-window REASON"
+    check_decision(plan, makers(store, plan.wave, plan.hash), said.who, said.role, ABOUT, command)
+    payload = {"about": ABOUT, "who": said.who, "role": said.role, "reason": said.reason, "plan": plan.hash}
     store.journal.append(plan.wave, DECISION_RECORDED, payload)

@@ -84,13 +84,22 @@ def run(
 
 
 def resume(project: Project, wave: str, to: str = "", detach: bool = False, follower: Follower | None = None) -> Ran:
-    """Continues after a pause, a failure or a crash, towards what the last run aimed at."""
+    """Continues after a pause, a failure or a crash, towards what the last run aimed at, or to another of `run`'s targets."""
+    if to and to not in life.TARGETS:
+        raise BadInput(
+            "CW3012",
+            f"--to {to} is unknown",
+            cause="cutover, rollback and complete have commands of their own" if to in life.VERB_OF else "",
+            state="nothing was done",
+            next=f"--to one of: {', '.join(life.TARGETS)}",
+        )
     with open_store(project.state_url) as store:
         history = history_of(store, wave)
         current_plan(store, history)
         life.check_verb(wave, "resume", history.state)
         runner = runner_of(store, history)
-        target = life.target_of(history.state, to or str(history.last_run.get("to") or "dual-run"))
+        aimed = to or str(history.last_run.get("to") or "dual-run")
+        target = life.target_of(history.state, aimed, history.retiring)
         if runner.alive:
             if history.condition == life.FAILED:
                 return _asked(project, store, history, runner, target, follower)

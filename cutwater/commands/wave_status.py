@@ -300,7 +300,19 @@ def no_return(project: Project, store: Store, plan: Plan) -> PointOfNoReturn | N
     known = load_calendars(project.files_dir / "calendars")
     schemes = [known[name] for name in settings.schemes if name in known]
     runs = rollback_runs(store.journal.records(plan.wave, ROLLBACK_KINDS))
-    return point_of_no_return(plan.window, runs, schemes, timedelta(minutes=settings.margin_minutes))
+    margin = timedelta(minutes=settings.margin_minutes)
+    return point_of_no_return(plan.window, runs, schemes, margin, _cut_over_at(store, plan.wave))
+
+
+def _cut_over_at(store: Store, wave: str) -> datetime | None:
+    """When the wave's present cutover began; None before it."""
+    states = store.journal.records(wave, ["wave.state"])
+    for record in reversed(states):
+        if record.payload["to"] == life.CUTTING_OVER:
+            return record.at
+        if record.payload["to"] not in (life.CUT_OVER, life.ROLLING_BACK):
+            return None
+    return None
 
 
 def _countdown(point: PointOfNoReturn, now: datetime) -> dict[str, Any]:

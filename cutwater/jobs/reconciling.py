@@ -23,6 +23,7 @@ from reconciliation.evidence import Frame, document
 from reconciliation.options import ReconcileOptions
 from reconciliation.ports import FeedView, Pinner, TableSide
 from reconciliation.run import Context, RunResult, reconcile
+from waves.approvals import PLANNED_BY
 
 if TYPE_CHECKING:
     from cutwater.state.records import PlanRow
@@ -83,8 +84,13 @@ def settings_of(project: Project) -> ReconcileOptions:
 
 
 def plan_of(store: Store, wave: str) -> PlanRow:
-    """The wave's newest plan; BadInput CW4008 where there is none."""
-    found = store.plans.latest(wave)
+    """The plan that the wave stands on, as the journal says; BadInput CW4008 where there is none.
+
+    Not the one that was saved last: a file that was put back gives a plan that had been saved before.
+    """
+    records = store.journal.records(wave, PLANNED_BY)
+    stands = next((str(item.payload["plan"]) for item in reversed(records) if item.payload.get("plan")), "")
+    found = store.plans.row(stands) if stands else store.plans.latest(wave)
     if found is None:
         raise BadInput("CW4008", f"wave {wave} has no plan", next=f"cutwater wave plan {wave}")
     return found

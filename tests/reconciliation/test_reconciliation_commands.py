@@ -17,6 +17,7 @@ from cutwater.commands import reconcile as command
 from cutwater.core.config import Project, load_project
 from cutwater.core.errors import BadInput
 from cutwater.jobs import reconciling
+from cutwater.jobs.reconciling import plan_of
 from cutwater.state.store import Store, open_store
 
 HARM = {"harmed": lambda rows: rows[1:], "whole": lambda rows: rows}
@@ -135,3 +136,16 @@ def test_the_sandbox_settings_are_valid() -> None:
     settings = command.settings_of(load_project(Path(__file__).parents[2]))
     assert {item.kind for item in settings.expectations} == {"row_events", "status_events", "batch_events"}
     assert 0 < settings.grace("file:bacs") <= 60
+
+
+def test_what_is_compared_is_the_plan_that_stands_not_the_one_saved_last(project: Project, store: Store) -> None:
+    """A file that was put back gives a plan that had been saved before: a table of it must not go uncompared."""
+    store.journal.append(
+        "W01", "wave.state", {"from": "", "to": "PLANNED", "attempt": 1, "plan": "p" * 64, "by": "ann"}
+    )
+    store.plans.save("q" * 64, "W01", {"wave": "W01", "assets": [], "mappings": []})
+    store.journal.append("W01", "plan.saved", {"plan": "q" * 64, "by": "ann"})
+    assert plan_of(store, "W01").plan_hash == "q" * 64
+    store.journal.append("W01", "plan.saved", {"plan": "p" * 64, "by": "ann"})
+    assert plan_of(store, "W01").plan_hash == "p" * 64
+    assert len(ran(project, store).body["tables"]) == len(MAPPINGS)

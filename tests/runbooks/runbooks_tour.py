@@ -9,7 +9,7 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "waves"))
 
-from waves_bench import ESTATE, WAVE, Bench
+from waves_bench import ESTATE, WAVE, WAY_BACK, Bench
 
 from runbooks.facts import Facts
 from runbooks.settings import Settings, parse_settings
@@ -43,8 +43,9 @@ LEDGER = {
 
 def cutover_plan(estimate: str = "") -> Plan:
     """The small wave with a cutover section; estimate: window.rollback_minutes."""
-    text = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION
+    text = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION + WAY_BACK
     text = text.replace(b"roles:\n", b"roles:\n  cutover-manager: night manager\n")
+    text = text.replace(b"start: 2026-12-05T22", b"start: 2026-11-23T11")
     if estimate:
         text = text.replace(b"T06:00:00Z}", b"T06:00:00Z, rollback_minutes: " + estimate.encode() + b"}")
     return make_plan(parse_wave(text, Path("W01.yaml")), ESTATE)

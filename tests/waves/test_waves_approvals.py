@@ -125,3 +125,17 @@ def test_the_plan_of_one_approver_has_the_hash_that_it_always_had() -> None:
     step = small_plan().step("approval")
     assert step.params == {"roles": ["migration-lead"]}
     assert Rule.of(small_plan()) == Rule(("migration-lead",), 1)
+
+
+@pytest.mark.parametrize("name", ["Mallory\u034f", "M\u0430llory", "\u3164Mallory", "MALLORY\ufe0f", "\u041callory"])
+def test_a_name_that_looks_the_same_is_the_same_person(name: str) -> None:
+    assert person(name) == person("Mallory")
+
+
+@pytest.mark.parametrize("name", ["\u2800", "nobody\u034f", "\u115f", "  ", "17", "N\u043ebody"])
+def test_what_is_no_name_approves_nothing(name: str) -> None:
+    plan = small_plan()
+    with pytest.raises(BadInput, match="CW3023"):
+        check_approval(plan, ["maker"], [], name, "migration-lead")
+    given = [Approval(1, "W01", plan.hash, name, "migration-lead", "", START)]
+    assert not standing(Rule.of(plan), ["maker"], given).counted

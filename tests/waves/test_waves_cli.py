@@ -229,6 +229,8 @@ def test_what_is_wrong_is_said_with_the_exit_code(cutwater: Run, project: Projec
     cutwater("wave", "plan", "W01")
     assert cutwater("wave", "approve", "W01", "--as", "A", "--role", "migration-lead")[0] == 3
     assert cutwater("wave", "run", "W01", "--to", "moon")[0] == 4
+    for word in ("redy", "completed", "cut-over"):  # what moves payments is asked for by its own name
+        assert cutwater("wave", "resume", "W01", "--to", word)[0] == 4
     assert isinstance(wave_run.stop(project, "W01"), bool)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from waves_bench import ESTATE, WAVE, Bench
+from waves_bench import ESTATE, WAVE, WAY_BACK, Bench
 
 from cutwater.core.errors import CutwaterError, LeaseHeld, Refused, Unavailable
 from waves import life
@@ -21,6 +21,7 @@ from waves.planner import make_plan
 from waves.ports import Waiting
 from waves.steps import CUTOVER_KINDS
 from waves.wave_file import parse_wave
+from waves.window import ABOUT
 
 SECTION = b"""\
 cutover:
@@ -35,8 +36,8 @@ cutover:
 
 @pytest.fixture
 def plan() -> Plan:
-    text = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION
-    text = text.replace(b"roles:\n", b"roles:\n  cutover-manager: nobody\n")
+    text = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION + WAY_BACK
+    text = text.replace(b"roles:\n", b"roles:\n  cutover-manager: nobody\n").replace(b"2026-12-05T22", b"2026-11-23T11")
     return make_plan(parse_wave(text, Path("W01.yaml")), ESTATE)
 
 
@@ -366,3 +367,85 @@ def test_who_lost_the_wave_stops_wherever_it_is(plan: Plan) -> None:
     with pytest.raises(Stopped, match="the lease was lost"):
         engine.advance(life.CUT)
     assert bench.world.cutover.route[0] == "dark"
+
+
+def test_there_is_no_way_back_once_the_completion_removes_what_it_reads(plan: Plan) -> None:
+    """The slot that the way back follows is gone: it would wait in the dark for ever."""
+    bench = Bench(plan)
+    to_ready(bench)
+    go(bench, life.CUT)
+    bench.world.faults["postgres.drop_publication"] = [Refused("CW3106", "an event trigger says no")]
+    engine = bench.engine()
+    with pytest.raises(Refused, match="CW3106"):
+        engine.advance(life.COMPLETE)
+    engine.close()
+    engine = bench.engine()
+    with pytest.raises(Refused, match="CW3012") as found:
+        engine.advance(life.BACK)
+    engine.close()
+    assert "wave complete W01" in found.value.next
+    assert (history(bench).state, bench.world.cutover.route[0]) == (life.CUT_OVER, "tobe")
+    go(bench, life.COMPLETE)
+    check(bench)
+    assert history(bench).state == life.COMPLETED
+
+
+def test_a_completion_that_had_only_drained_drains_again_after_another_round(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+    go(bench, life.CUT)
+    bench.world.faults["reverse.drained"] = [Refused("CW3441", "it does not come to its marker")]
+    engine = bench.engine()
+    with pytest.raises(Refused, match="CW3441"):
+        engine.advance(life.COMPLETE)
+    engine.close()
+    go(bench, life.BACK)
+    tour(bench)
+    marks = [row.payload["effect"] for row in bench.store.journal.records("W01", ["effect.outcome"])]
+    assert marks.count("retire/mark") == 2
+    check(bench)
+
+
+def test_a_cutover_that_was_begun_in_its_window_does_not_get_dark_outside_it(plan: Plan) -> None:
+    """Killed before the dark and taken up when the night is over: payments wait in no hour that nobody has planned."""
+    bench = Bench(plan)
+    to_ready(bench)
+
+    def dies(action: str) -> None:
+        if action == "reconcile.baseline":
+            raise Killed
+
+    bench.world.on_perform = dies
+    with pytest.raises(Killed):
+        go(bench, life.CUT)
+    bench.world.on_perform = lambda action: None
+    assert history(bench).state == life.CUTTING_OVER
+    bench.clock.now = datetime(2026, 12, 6, 6, 30, tzinfo=UTC)
+    bench.pass_evidence()
+    engine = bench.engine()
+    with pytest.raises(Refused, match="CW3041"):
+        engine.advance(life.CUT)
+    engine.close()
+    assert history(bench).state == life.DUAL_RUN
+    assert bench.world.cutover.route == ["legacy", 1]  # never dark
+
+    to_ready(bench)
+    said = {"about": ABOUT, "who": "Cy", "role": "cutover-manager", "reason": "it has to be", "plan": plan.hash}
+    bench.store.journal.append("W01", "decision.recorded", said)
+    go(bench, life.CUT)
+    assert history(bench).state == life.CUT_OVER
+
+
+def test_gates_that_were_asked_long_before_the_dark_are_asked_again(plan: Plan) -> None:
+    bench = Bench(plan)
+    to_ready(bench)
+
+    def slow(action: str) -> None:
+        if action == "reconcile.baseline":
+            bench.clock.now += timedelta(hours=3)
+
+    bench.world.on_perform = slow
+    with pytest.raises(NoGo, match="CW3013"):
+        go(bench, life.CUT)
+    assert bench.world.cutover.route == ["legacy", 1]  # never dark
+    assert history(bench).state == life.DUAL_RUN

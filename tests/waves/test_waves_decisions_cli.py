@@ -126,7 +126,13 @@ def test_the_maker_decides_only_where_one_checker_is_enough(
     code, _, error = cutwater(*words, "--as", "Cy Manager", "--role", "cutover-manager")
     assert (code, error["code"], decisions(project)) == (3, "CW3058", [])
     (project.root / "waves" / "W01.yaml").write_bytes(LATE.replace(b"approvers: 2\n", b""))
+    if words is ROLLBACK:  # the plan by which it was cut over stands: who may go back is not changed after the fact
+        code, _, error = cutwater("wave", "plan", "W01", "--as", "Cy Manager")
+        assert (code, error["code"]) == (3, "CW3012")
+        moved(project, "CUT_OVER", "ROLLING_BACK", "DUAL_RUN")
     cutwater("wave", "plan", "W01", "--as", "Cy Manager")
+    if words is ROLLBACK:
+        moved(project, "DUAL_RUN", "READY", "CUTTING_OVER", "CUT_OVER")
     assert cutwater(*words, "--as", "Cy Manager", "--role", "cutover-manager")[0] == 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from waves_bench import ESTATE, WAVE
+from waves_bench import ESTATE, WAVE, WAY_BACK
 
 from cutwater.commands import wave
 from cutwater.core.config import Project, load_project
@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Project:
     (tmp_path / "cutwater.toml").write_text('[project]\nname = "t"\n[endpoints]\nfrom = "sandbox"\n')
     (tmp_path / "waves").mkdir()
     (tmp_path / "waves" / "W01.yaml").write_bytes(
-        WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION
+        WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION + WAY_BACK
     )
     (tmp_path / "smoke").mkdir()
     (tmp_path / "smoke" / "api.yaml").write_text("- {name: send, path: /}\n")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from waves_bench import ACCOUNT, ESTATE, NOTE, PAYMENT, START, WAVE, table
+from waves_bench import ACCOUNT, ESTATE, NOTE, PAYMENT, START, WAVE, WAY_BACK, table
 
 from cutwater.core.errors import BadInput
 from cutwater.core.hashing import canonical_json
@@ -93,17 +93,19 @@ cutover:
 
 def test_channels_of_a_cutover_stand_in_its_steps() -> None:
     wave = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store")
-    plan = planned(wave + CHANNELS)
+    plan = planned(wave + CHANNELS + WAY_BACK)
     route = {"feed": "file:pain001", "incoming": "incoming/pain001"}
     assert [plan.step(name).params["files"] for name in ("fence", "switch", "open")] == [[route]] * 3
     assert plan.step("switch").params["consumer_grace"] == 3
     assert plan.step("probe").params == {"channels": ["kafka"], "patience_seconds": 60}
     assert plan.step("baseline").needs == ("probe",)
-    assert "probe" not in [step.id for step in planned(wave + b"cutover: {}\n").steps]
+    assert "probe" not in [step.id for step in planned(wave + b"cutover:\n" + WAY_BACK).steps]
 
 
 def test_a_file_route_of_a_feed_that_the_wave_does_not_move_is_refused() -> None:
-    error = refused(WAVE.replace(b"readers", b"store") + CHANNELS.replace(b'"file:pain001"', b'"file:pain01"'))
+    error = refused(
+        WAVE.replace(b"readers", b"store") + CHANNELS.replace(b'"file:pain001"', b'"file:pain01"') + WAY_BACK
+    )
     assert error.code == "CW3004"
     assert "file:pain001" in str(error)
     for outside in (b"../x", b"/etc"):
@@ -207,3 +209,13 @@ def test_types(pg: str, lake: str) -> None:
 def test_an_enumeration_is_kept_by_its_label() -> None:
     assert lake_type("payhub.channel", enum=True) == "string"
     assert AssetKind("postgres") is AssetKind.POSTGRES
+
+
+@pytest.mark.parametrize("lacks", ["reverse", "store_tables", "compare_back"])
+def test_a_store_without_its_way_back_is_not_planned(lacks: str) -> None:
+    """Its rollback would lose what the store has accepted, or prove nothing."""
+    lines = [line for line in WAY_BACK.splitlines(True) if not line.strip().startswith(lacks.encode())]
+    error = refused(WAVE.replace(b"readers", b"store") + b"cutover:\n" + b"".join(lines))
+    assert error.code == "CW3025"
+    assert f"cutover.{lacks}" in str(error)
+    assert planned(WAVE.replace(b"readers", b"store") + b"cutover:\n" + WAY_BACK).step("switch")

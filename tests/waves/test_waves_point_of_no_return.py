@@ -8,6 +8,7 @@ import pytest
 from waves_bench import Clock
 
 from adapters.memory.store import MemoryJournal
+from cutwater.core.clock import parse_iso
 from waves.calendars import load_calendars
 from waves.point_of_no_return import (
     Decision,
@@ -130,3 +131,17 @@ def test_the_refusal_and_the_record_carry_the_arithmetic() -> None:
     record = decision_record(Decision("r", "Dee", "decider"), point, "hash")
     assert (record["who"], record["plan"]) == ("Dee", "hash")
     assert record["point_of_no_return"]["limit_reason"] == "the window ends"
+
+
+def test_a_cutover_outside_its_window_counts_the_schemes_that_open_next() -> None:
+    schemes = list(load_calendars().values())
+    planned = point_of_no_return(WINDOW, runs(9), schemes)
+    early = parse_iso(WINDOW["start"]) - timedelta(days=10)
+    found = point_of_no_return(WINDOW, runs(9), schemes, cut_over_at=early)
+    assert planned.latest_start is not None
+    assert found.latest_start is not None
+    assert found.latest_start < planned.latest_start
+    assert found.limit is not None
+    assert found.limit - early < timedelta(days=4)  # over a weekend at the most
+    inside = parse_iso(WINDOW["start"]) + timedelta(minutes=5)
+    assert point_of_no_return(WINDOW, runs(9), schemes, cut_over_at=inside) == planned

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waves_bench import ESTATE, WAVE
+from waves_bench import ESTATE, WAVE, WAY_BACK
 
 from cutwater.commands import doctor, wave, wave_run, wave_status
 from cutwater.core.config import Project, load_project
@@ -30,7 +30,8 @@ SECTION = b"cutover:\n  grace_seconds: 1\n  outbox: [payhub, outbox, published_a
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     (tmp_path / "cutwater.toml").write_text('[project]\nname = "t"\n[endpoints]\nfrom = "sandbox"\n')
     (tmp_path / "waves").mkdir()
-    text = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION
+    text = WAVE.replace(b"accepts_writes: readers", b"accepts_writes: store") + SECTION + WAY_BACK
+    text = text.replace(b"start: 2026-12-05T22", b"start: 2020-12-05T22").replace(b"end: 2026-12", b"end: 2090-12")
     text = text.replace(b"  migration-lead: nobody\n", ROLES).replace(
         b"gates:", b"approvals: [migration-lead, database-owner]\ngates:"
     )

@@ -24,6 +24,12 @@ from waves.wave_file import parse_wave
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
+# What a wave has to say whose store takes the writes.
+WAY_BACK = b"""\
+  reverse: {outbox: [tobe, outbox], writes: {payment: [{table: [payhub, payment]}]}}
+  store_tables: [[tobe, payment]]
+  compare_back: [{store: [tobe, payment], legacy: [payhub, payment], key: payment_id, columns: {payment_id: payment_id}}]
+"""
 WAVE = b"""\
 wave: W01
 title: Payments to the lake
