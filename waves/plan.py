@@ -54,9 +54,12 @@ class Plan:
     roles: Mapping[str, str] = field(default_factory=dict)  # role -> person, "nobody" shows
     mappings: tuple[Mapping[str, Any], ...] = ()  # TableMapping as plain data
     reasons: Mapping[str, str] = field(default_factory=dict)  # asset or step -> why it stands where it stands
+    files: Mapping[str, str] = field(default_factory=dict)  # files of the project that a cutover reads -> SHA-256
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain values. A plan that names no files has the hash that it always had."""
+        body = asdict(self)
+        return body if self.files else {name: value for name, value in body.items() if name != "files"}
 
     @property
     def hash(self) -> str:

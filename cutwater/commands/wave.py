@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
-from cutwater.commands.wave_files import check_files
+from cutwater.commands.wave_files import check_files, frozen
 from cutwater.core.clock import Clock, utc_now
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput, LeaseHeld, Refused
@@ -62,6 +62,7 @@ def plan_wave(project: Project, wave: str, who: str = "") -> Planned:
         history = history_of(store, wave)
         plan = make_plan(document, snapshot_of(store))
         check_files(project, plan)
+        plan = frozen(project, plan)
         if plan.hash == history.plan_hash and history.state != life.ABANDONED:
             version = store.plans.row(plan.hash).version
             _keep_maker(store, wave, plan.hash, maker)
@@ -139,13 +140,14 @@ def check_current(project: Project, store: Store, plan: Plan) -> None:
         raise refuse_drift(plan, names)
     if not wave_path(project.files_dir, plan.wave).is_file():
         return
-    now = make_plan(load_wave(project.files_dir, plan.wave), snapshot)
+    now = frozen(project, make_plan(load_wave(project.files_dir, plan.wave), snapshot))
     if now.hash != plan.hash:
+        edited = sorted(name for name in {*now.files, *plan.files} if now.files.get(name) != plan.files.get(name))
         given = len(store.approvals.of(plan.hash))
         raise Refused(
             "CW3011",
-            f"the wave file of {plan.wave} is no longer what was planned{' and approved' if given else ''}",
-            cause=f"planned {plan.hash[:12]}, the file gives {now.hash[:12]}",
+            f"{', '.join(edited) or f'the wave file of {plan.wave}'} is no longer what was planned{' and approved' if given else ''}",
+            cause=f"planned {plan.hash[:12]}, {'what stands there' if edited else 'the file'} gives {now.hash[:12]}",
             state="nothing was done" + (f"; {given} approvals do not hold for the file as it is now" if given else ""),
             next=f"cutwater wave plan {plan.wave}" + (", then approve it" if given else ""),
         )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from adapters.http_api.smoke import load_calls
 from adapters.probe.message_file import MarkedFile, load_probe
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput
+from cutwater.core.hashing import sha256_file
 from waves.plan import Plan
+
+RULES = "reconcile.yaml"
 
 
 def check_files(project: Project, plan: Plan) -> None:
@@ -23,6 +28,16 @@ def check_files(project: Project, plan: Plan) -> None:
                 probe = load_probe(folder / f"{channel}.yaml")
                 stream = probe.stream if isinstance(probe, MarkedFile) else f"kafka:{probe.topic}"
                 _in_wave(plan, channel, stream)
+
+
+def frozen(project: Project, plan: Plan) -> Plan:
+    """The plan with what its steps read beside it, by hash: smoke tests, probes, and the rules of the comparison. Who approves
+    it approves these."""
+    kinds = ("smoke", "probe")
+    channels = [str(name) for step in plan.steps if step.kind in kinds for name in step.params.get("channels", ())]
+    names = [RULES, *(f"smoke/{name}.yaml" for name in channels)]
+    paths = {name: project.files_dir / name for name in names}
+    return replace(plan, files={name: sha256_file(path) for name, path in sorted(paths.items()) if path.is_file()})
 
 
 def _in_wave(plan: Plan, channel: str, stream: str) -> None:

@@ -9,7 +9,7 @@ from waves_bench import ESTATE, WAVE, WAY_BACK
 
 from cutwater.commands import wave
 from cutwater.core.config import Project, load_project
-from cutwater.core.errors import BadInput
+from cutwater.core.errors import BadInput, Refused
 from cutwater.state.store import open_store
 
 SECTION = b"cutover:\n  outbox: [payhub, outbox, published_at]\n  smoke: [api]\n  probe: [drop]\n"
@@ -65,3 +65,18 @@ def test_a_file_that_went_missing_after_the_plan_stops_the_cutover_in_front_of_i
     (project.root / "smoke" / "drop.yaml").unlink()
     with open_store(project.state_url) as store, pytest.raises(BadInput, match="CW3066"):
         wave.check_current(project, store, plan)
+
+
+@pytest.mark.parametrize("name", ["smoke/api.yaml", "reconcile.yaml"])
+def test_what_a_cutover_reads_beside_the_plan_is_approved_with_it(project: Project, name: str) -> None:
+    """A smoke test that asks the gateway's own health, or a grace of a year, would be a cutover that nobody has approved."""
+    found = wave.plan_wave(project, "W01", "maker")
+    with open_store(project.state_url) as store:
+        wave.check_current(project, store, found.plan)
+        (project.root / name).write_text(
+            "- {name: send, path: /health}\n" if "smoke" in name else "planted_per_table: 9\n"
+        )
+        with pytest.raises(Refused, match="CW3011") as refused:
+            wave.check_current(project, store, found.plan)
+    assert name in refused.value.what
+    assert wave.plan_wave(project, "W01", "maker").hash != found.hash
