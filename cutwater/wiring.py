@@ -182,7 +182,7 @@ def _cutover_actions(project: Project, plan: Plan, shared: WaveParts) -> dict[st
         "sequences.raise": RaiseSequences(sides),
         "kafka.handover": KafkaHandover(ends.kafka_bootstrap),
         "kafka.handover.drop": KafkaHandoverDrop(ends.kafka_bootstrap),
-        "smoke.run": SmokeRun(ends.gateway_url, project.files_dir / "smoke"),
+        "smoke.run": SmokeRun(ends.gateway_url, project.files_dir / "smoke", approved=plan.files),
         **_probe_actions(project, shared),
         "reconcile.back": BackCheck(ends.store_dsn, ends.postgres_dsn),
         "reverse.begin": BeginReverse(ends.store_dsn, ends.postgres_dsn, outbox),

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutwater.core.clock import utc_now
 from cutwater.core.errors import BadInput, Refused, Unavailable
+from cutwater.core.hashing import sha256_file
 from waves.ports import Fence, Outcome
 
 # The gateway's own words: the side did not answer, or is not open yet. Said of a moment, they are no verdict on the new side.
@@ -45,8 +46,26 @@ class SmokeRun:
     but the gateway's that the side does not answer now.
     """
 
-    def __init__(self, base_url: str, folder: Path, today: Callable[[], date] = lambda: utc_now().date()) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        folder: Path,
+        today: Callable[[], date] = lambda: utc_now().date(),
+        approved: Mapping[str, str] | None = None,
+    ) -> None:
         self.base_url, self.folder, self.today = base_url.rstrip("/"), folder, today
+        self.approved = approved or {}  # name below the project's files -> SHA-256 of what was planned
+
+    def _as_approved(self, channel: str) -> None:
+        name, path = f"smoke/{channel}.yaml", self.folder / f"{channel}.yaml"
+        if name in self.approved and path.is_file() and sha256_file(path) != self.approved[name]:
+            raise Refused(
+                "CW3011",
+                f"{name} is no longer what was planned and approved",
+                cause="it was edited since: a smoke test that proves something else opens no route",
+                state="nothing was sent",
+                next="put the file back, or plan and approve the wave anew",
+            )
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
         channel, mark = str(args["channel"]), f"{args['wave']}-{args['epoch']}-{args['channel']}"
@@ -56,6 +75,7 @@ class SmokeRun:
             "today": self.today().isoformat(),
             "mark": mark,
         }
+        self._as_approved(channel)
         calls = load_calls(self.folder / f"{channel}.yaml")
         headers = {MARK_HEADER: mark, KEY_HEADER: known["key"]}
         told: list[dict[str, Any]] = []

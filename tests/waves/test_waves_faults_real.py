@@ -107,11 +107,18 @@ def test_a_smoke_test_that_fails_goes_back_by_itself(fault_world: FaultWorld) ->
     fault_world.settle()
     path = fault_world.project.files_dir / "smoke" / "api.yaml"
     good = path.read_text("utf-8")
-    with fault_world.traffic() as traffic:
+
+    def spoil() -> None:  # when nobody looks any more: what is edited before, no cutover begins with
+        fault_world.until(lambda: "fence/dark" in fault_world.history().intents, "the dark")
         path.write_text(good.replace("expect: [200, 201]", "expect: [299]", 1), "utf-8")
+
+    with fault_world.traffic() as traffic:
+        somebody = threading.Thread(target=spoil)
+        somebody.start()
         try:
             refused(fault_world, "CW3[0-9]{3}")
         finally:
+            somebody.join()
             path.write_text(good, "utf-8")
         fault_world.taken_by(traffic, "legacy")
     assert fault_world.wrong(traffic) == []
