@@ -74,7 +74,7 @@ def _judge(
     if errors:
         return "quarantined", [], 0, errors
     if not message.events:
-        return ("control" if message.format in CONTROL_FORMATS else "accepted"), [], 0, []
+        return ("control" if message.type in CONTROL_FORMATS else "accepted"), [], 0, []
     fresh: dict[str, PaymentEvent] = {}
     duplicates, conflicts = 0, []
     for event in message.events:
@@ -153,11 +153,11 @@ def _decide(
     columns["message_id"].append(own)
     columns["stream"].append(delivery.stream)
     columns["outcome"].append(outcome)
-    columns["format"].append(message.format or None)
+    columns["format"].append(message.type or None)
     columns["events"].append(len(message.events))
     columns["duplicates"].append(duplicates)
     columns["findings"].append(
-        _dump([{"severity": f.severity, "rule": f.rule, "place": f.place, "text": f.text} for f in findings])
+        _dump([{"severity": f.severity, "rule": f.code, "place": f.path, "text": f.message} for f in findings])
         if findings
         else None
     )
@@ -169,7 +169,7 @@ def _hold(
     columns: Columns, own: str, delivery: Delivery, finding: Finding, payload: bytes | None, at: datetime
 ) -> None:
     for name, value in zip(
-        _QUARANTINE, (own, delivery.stream, finding.rule, finding.place, finding.text, payload, at), strict=True
+        _QUARANTINE, (own, delivery.stream, finding.code, finding.path, finding.message, payload, at), strict=True
     ):
         columns[name].append(value)
 

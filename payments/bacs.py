@@ -74,7 +74,15 @@ def parse_bacs(payload: bytes) -> Parsed:
     if not file.message_id:
         findings.error("missing_identity", "HDR1", "neither serial number nor processing day")
     control = _control(file)
-    return Parsed("bacs.std18", file.message_id, tuple(file.events), findings.tuple(), control)
+    return Parsed(
+        "bacs.std18",
+        file.message_id,
+        tuple(file.events),
+        findings.tuple(),
+        control,
+        form="file",
+        sender=file.user or None,
+    )
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

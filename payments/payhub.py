@@ -35,7 +35,7 @@ def parse_record(name: str, record: Mapping[str, Any]) -> Parsed:
         return _refused(
             f"payhub.{name}", "field", "", f"a field cannot be read: {type(error).__name__}: {str(error)[:120]}"
         )
-    return Parsed(event.family, event.message_id, (event,))
+    return Parsed(event.family, event.message_id, (event,), form="api")
 
 
 def _initiated(record: Mapping[str, Any]) -> PaymentEvent:
@@ -111,4 +111,4 @@ def _rest(record: Mapping[str, Any], name: str) -> dict[str, str]:
 
 
 def _refused(form: str, rule: str, place: str, text: str) -> Parsed:
-    return Parsed(form, "", (), (Finding("error", rule, place, text),))
+    return Parsed(form, "", (), (Finding("error", rule, place, text),), form="api")

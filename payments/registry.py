@@ -2,39 +2,89 @@
 
 from __future__ import annotations
 
-from payments import bacs, fin
-from payments.iso20022 import parse_xml
-from payments.model import Finding, Parsed
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from io import BytesIO
+from pkgutil import iter_modules
 
-MAX_BYTES = 64 * 1024 * 1024  # a bulk pain.001 of 50,000 transactions is about 50 MB; a tree of it fits in memory
+from payments import formats
+from payments.formats import base
+from payments.formats.base import HEAD, LEADING, Format, Options, Prefixed, Source
+from payments.model import Finding, Parsed, refused
+
 SYNTHETIC = "SYNTHETIC"  # marked as such in its envelope, whatever it looks like
 CONTROL_FORMATS = frozenset({"FIN.ACK", "FIN.NAK", "FIN.TRAINING", "FIN.SERVICE", SYNTHETIC})  # nothing to book in them
-_BOMS = (b"\xff\xfe", b"\xfe\xff")
-_LEADING = b" \t\r\n\x00\x01$"
+
+
+@cache
+def all_formats() -> tuple[Format, ...]:
+    """Every format there is, by name of its module."""
+    names = sorted(item.name for item in iter_modules(formats.__path__) if item.name != "base")
+    return tuple(import_module(f"payments.formats.{name}").FORMAT for name in names)
+
+
+def sniff(head: bytes, hint: str = "") -> Format | None:
+    """The format that is surest of these first bytes; None where none is."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip(LEADING)
+    if not start:
+        return None
+    ranked = [(item.sniff(start, hint), number, item) for number, item in enumerate(all_formats())]
+    sure, _, found = max(ranked, key=lambda item: (item[0], -item[1]))
+    return found if sure else None
+
+
+def read(source: Source, options: Options | None = None) -> Iterator[Parsed]:
+    """Every message of a stream in order, big ones in parts. A stream with no message in it yields one rejection.
+
+    source: anything with read(); it needs no seek.
+    """
+    given = options or Options()
+    head = source.read(HEAD)
+    while head and not head.lstrip(LEADING) and (more := source.read(HEAD)):
+        head = more  # nothing but blanks so far: they belong to no message
+    found = sniff(head, given.hint)
+    if found is None:
+        if head.lstrip(LEADING):
+            yield refused(
+                "", "", "unknown_format", "no known format: neither ISO 20022 XML, SWIFT FIN, nor a bulk file"
+            )
+        else:
+            yield refused("", "", "empty", "there is nothing in it")
+        return
+    for item in found.parse(Prefixed(head, source), given):
+        yield item if item.form else replace(item, form=found.name)
 
 
 def parse(payload: bytes, hint: str = "") -> Parsed:
-    """Parses one message or file; never raises for bad content.
+    """Parses one message or file as a whole; never raises for bad content.
 
-    hint: the stream or a format name (`file:bacs`, `swift:fin-in`), used where the first bytes do not tell.
+    Where there are several messages in it, type, message id and sender are the first one's, the rest is put together.
     """
-    if len(payload) > MAX_BYTES:
-        return _refused("", "too_large", f"{len(payload)} bytes; at most {MAX_BYTES} are parsed")
-    head = payload[:64].removeprefix(b"\xef\xbb\xbf").lstrip(_LEADING)
-    if not head:
-        return _refused("", "empty", "there is nothing in it")
-    if head.startswith(b"<") or payload[:2] in _BOMS:
-        return parse_xml(payload)
-    if head.startswith(b"{1:"):
-        return fin.parse_fin(payload)
-    if head[:4] in (b"VOL1", b"HDR1", b"UHL1"):
-        return bacs.parse_bacs(payload)
-    if "bacs" in hint:
-        return bacs.parse_bacs(payload)
-    if "fin" in hint:
-        return fin.parse_fin(payload)
-    return _refused("", "unknown_format", "neither XML, nor SWIFT FIN, nor Bacs Standard 18")
+    if len(payload) > base.MAX_BYTES:
+        text = f"{len(payload)} bytes; at most {base.MAX_BYTES} are parsed"
+        return refused("", "", "too_large", text)
+    return merged(read(BytesIO(payload), Options(hint=hint)))
 
 
-def _refused(form: str, rule: str, text: str) -> Parsed:
-    return Parsed(form, "", (), (Finding("error", rule, "", text),))
+def merged(parts: Iterable[Parsed]) -> Parsed:
+    """One Parsed out of several; there is at least one."""
+    items = list(parts)
+    if len(items) == 1:
+        return items[0]
+    findings: list[Finding] = [finding for item in items for finding in item.findings]
+    control: dict[str, str] = {}
+    for item in items:
+        for name, value in item.control.items():
+            control.setdefault(name, value)
+    return replace(
+        items[0],
+        events=tuple(event for item in items for event in item.events),
+        findings=tuple(findings),
+        control=control,
+        statements=tuple(statement for item in items for statement in item.statements),
+        batches=tuple(batch for item in items for batch in item.batches),
+        part=0,
+        last=True,
+    )

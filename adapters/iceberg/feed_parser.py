@@ -21,9 +21,9 @@ class StreamParser:
         mark = mark_of(delivery)
         if not mark or not parsed.accepted:
             return parsed
-        form = parsed.format if parsed.format in CONTROL_FORMATS else SYNTHETIC
-        told = {**parsed.control, "mark": mark, "told": parsed.format, "events": str(len(parsed.events))}
-        return replace(parsed, format=form, events=(), control=told)
+        form = parsed.type if parsed.type in CONTROL_FORMATS else SYNTHETIC
+        told = {**parsed.control, "mark": mark, "told": parsed.type, "events": str(len(parsed.events))}
+        return replace(parsed, type=form, statements=(), batches=(), events=(), control=told)
 
     def _by_stream(self, delivery: Delivery) -> Parsed:
         if self._kafka is not None and delivery.stream.startswith("kafka:"):

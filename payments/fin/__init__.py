@@ -1,5 +1,7 @@
-"""SWIFT FIN: blocks, headers and the text of MT103, MT202 and MT940; ACK and NAK; anything else by its identity."""
+"""SWIFT FIN: MT messages in blocks, in batches, or bare."""
 
-from payments.fin.message import parse_fin
+from __future__ import annotations
 
-__all__ = ["parse_fin"]
+from payments.fin.message import parse_messages
+
+__all__ = ["parse_messages"]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from payments.fin.headers import Header, tail, whole_header
+from payments.fin.headers import Header, Trouble, tail, whole_header
 
 SEPARATORS = " \t\r\n\x00\x01\x03\x1a$"
 DEEPEST = 16  # braces within braces; MT096 carries a whole message: four
@@ -23,12 +23,12 @@ _IDS = frozenset("12345S")
 
 @dataclass(slots=True)
 class Frame:
-    """One message: `text[start:end]`, blocks by their number, and what is wrong with its form: (severity, place, words)."""
+    """One message: `text[start:end]`, blocks by their number, and what is wrong with its form."""
 
     start: int
     end: int = 0
     blocks: dict[str, str] = field(default_factory=dict)
-    troubles: list[tuple[str, str, str]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
     text_at: int = 0  # where block 4's text begins
     header: Header | None = None  # where it was read in one look
 
@@ -79,6 +79,9 @@ class Framer:
             if frame is None:
                 frame = Frame(position)
                 frame.end = self._message(frame, position)
+            if text.startswith("}", frame.end):
+                frame.troubles.append(("warn", "fin_blocks", "block 5", "a brace too many stands behind it"))
+                frame.end += 1
             position = frame.end
             yield frame
 
@@ -107,7 +110,7 @@ class Framer:
             if number in blocks:
                 if number == "4":
                     break  # a bare text block after another is the next message
-                frame.troubles.append(("error", f"block {number}", "stands twice in one message"))
+                frame.troubles.append(("error", "fin_blocks", f"block {number}", "stands twice in one message"))
             content, after = self._block(frame, number, position)
             blocks.setdefault(number, content)
             if after < 0:
@@ -136,7 +139,7 @@ class Framer:
         end = self.text.find("}", position, position + 256)
         inner = self.text.find("{", position + 1, position + 256)
         if end < 0 or 0 <= inner < end:
-            frame.troubles.append(("error", f"block {number}", "does not end"))
+            frame.troubles.append(("error", "fin_blocks", f"block {number}", "does not end"))
             return self.text[position + 3 : position + 67], -1
         return self.text[position + 3 : end], end + 1
 
@@ -153,7 +156,7 @@ class Framer:
         if text[place : place + 1] == "}":
             return content, place + 1
         if text[place : place + 1] == "{" and text[place + 2 : place + 3] == ":" and place > position + 3:
-            frame.troubles.append(("warn", f"block {number}", "lacks its closing brace"))
+            frame.troubles.append(("warn", "fin_blocks", f"block {number}", "lacks its closing brace"))
             return content, place
         return self._nested(frame, number, position)
 
@@ -167,7 +170,7 @@ class Framer:
                 return self.text[position + 3 : place - 1], place
             if depth > DEEPEST:
                 break
-        frame.troubles.append(("error", f"block {number}", "does not end"))
+        frame.troubles.append(("error", "fin_blocks", f"block {number}", "does not end"))
         return self.text[position + 3 : position + 259], -1
 
     def _fourth(self, frame: Frame, position: int) -> tuple[str, int]:
@@ -187,9 +190,9 @@ class Framer:
         if close < 0:
             close = text.rfind("}", begin, stop + 1)
         if close >= 0:
-            frame.troubles.append(("warn", "block 4", "does not end with a line `-}`"))
+            frame.troubles.append(("warn", "fin_blocks", "block 4", "does not end with a line `-}`"))
             return text[begin:close], close + (2 if text[close] == "-" else 1)
-        frame.troubles.append(("error", "block 4", "does not end"))
+        frame.troubles.append(("error", "fin_blocks", "block 4", "does not end"))
         return text[begin:stop], max(stop, begin)
 
     def _resume(self, position: int) -> int:

@@ -14,6 +14,9 @@ _LOOSE = re.compile(r"([IO])([0-9]{3})(?:([A-Z0-9]{12})?[SUN]?)?")
 _SUB = re.compile(r"\{([0-9A-Z]{3}):([^{}]*)\}")
 
 
+Trouble = tuple[str, str, str, str]  # severity, code, place, words
+
+
 @dataclass(slots=True)
 class Header:
     """What blocks 1, 2, 3, 5 and S say.
@@ -89,19 +92,21 @@ def bic_of(lt: str) -> str:
     return lt[:8] + lt[9:12]
 
 
-def read_header(blocks: dict[str, str], troubles: list[tuple[str, str, str]]) -> Header:
+def read_header(blocks: dict[str, str], troubles: list[Trouble]) -> Header:
     """Reads what is readable; what is not is added to the troubles, and stays an empty text."""
     header = Header()
     first = _BLOCK1.match(blocks["1"]) if "1" in blocks else None
     if first is not None:
         _, header.service, header.lt, header.session, header.sequence = first.groups()
     elif "1" in blocks:
-        troubles.append(("error", "block 1", "is not application, service, LT, session and sequence number"))
+        troubles.append(
+            ("error", "fin_header", "block 1", "is not application, service, LT, session and sequence number")
+        )
     second = blocks.get("2")
     if second is not None:
         _second(troubles, header, second)
     elif header.service == "01":
-        troubles.append(("error", "block 2", "is missing: the message has no type"))
+        troubles.append(("error", "fin_header", "block 2", "is missing: the message has no type"))
     for number, target in (("3", header.user), ("5", header.trailers), ("S", header.system)):
         if number in blocks:
             for tag, value in _SUB.findall(blocks[number]):
@@ -109,7 +114,7 @@ def read_header(blocks: dict[str, str], troubles: list[tuple[str, str, str]]) ->
     return header
 
 
-def _second(troubles: list[tuple[str, str, str]], header: Header, text: str) -> None:
+def _second(troubles: list[Trouble], header: Header, text: str) -> None:
     if text[:1] == "O" and (match := _OUTPUT.match(text)):
         day, clock = match[3], match[2]
         header.direction, header.mt = "O", match[1]
@@ -125,10 +130,10 @@ def _second(troubles: list[tuple[str, str, str]], header: Header, text: str) -> 
         return
     loose = _LOOSE.match(text)
     if loose is None:
-        troubles.append(("error", "block 2", "is neither an input nor an output header"))
+        troubles.append(("error", "fin_header", "block 2", "is neither an input nor an output header"))
         return
     # Banks' own exports write an output header without its MIR: the type is readable, the numbers are not there.
     header.direction, header.mt = loose[1], loose[2]
     partner = loose[3] or ""
     header.sender_lt, header.receiver_lt = (header.lt, partner) if loose[1] == "I" else (partner, header.lt)
-    troubles.append(("warn", "block 2", "is not complete"))
+    troubles.append(("warn", "fin_header", "block 2", "is not complete"))

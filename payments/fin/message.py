@@ -1,153 +1,153 @@
-"""FIN messages to events: dispatch by type, ACK and NAK, MT103 and MT202."""
+"""FIN messages to what they mean: dispatch by type, ACK and NAK, training, statements, transfers, notices."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from payments.fin.blocks import Fin, fields, headers, split, tag_values
-from payments.fin.statement import statement_events
-from payments.identity import make_event
-from payments.model import EventKind, Parsed, PaymentEvent
-from payments.values import Findings, fin_date, money
+from payments.fin.draft import Draft
+from payments.fin.events import event_of, statement_of
+from payments.fin.fields import Fields, tag_values
+from payments.fin.headers import Header
+from payments.fin.notices import COMMON_GROUP, advice, common_group
+from payments.fin.reader import FinMessage, read_fin
+from payments.fin.statements import read_page, sheet_of
+from payments.fin.transfers import transfers
+from payments.model import Parsed
+from payments.sheets import within
+from payments.values import Findings, add, check_total
 
-_ACK = re.compile(r"\{(177|451|405|108):([^{}]*)\}")
-_UETR = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_TRANSFERS = frozenset({"103", "202", "205"})
-_DEBTOR = ("50A", "50F", "50K")
-_CREDITOR = ("59", "59A", "59F")
+_Reader = Callable[[Header, Fields, Findings], list[Draft]]
+STATEMENTS = frozenset({"940", "941", "942", "950"})
+_READERS: dict[str, _Reader] = {
+    **dict.fromkeys(("101", "103", "200", "201", "202", "203", "204", "205", "210"), transfers),
+    **dict.fromkeys(COMMON_GROUP, common_group),
+    "900": advice,
+    "910": advice,
+}
+_SERVICE_TAGS = ("177", "451", "405", "108")
 
 
-def parse_fin(payload: bytes) -> Parsed:
-    """All messages of one payload. format, message id and control are the first one's; never raises for bad content."""
+def parse_messages(payload: bytes) -> Iterator[Parsed]:
+    """One Parsed a message, in order, broken ones included; never raises for bad content.
+
+    An ACK or NAK that stands right before its message is told by both: the message's `control` has `ack`.
+    """
+    answer: Parsed | None = None
+    for index, message in enumerate(read_fin(payload)):
+        parsed = replace(_message(message), index=index, offset=message.offset, form="mt")
+        if answer is not None and message.header.service == "01":
+            parsed = replace(parsed, control={**parsed.control, "ack": "0" if answer.type == "FIN.ACK" else "1"})
+        answer = parsed if parsed.type in ("FIN.ACK", "FIN.NAK") else None
+        yield parsed
+
+
+def _message(message: FinMessage) -> Parsed:
     findings = Findings()
-    text = _decode(payload, findings)
-    found: list[PaymentEvent] = []
-    first: tuple[str, str] | None = None
-    control: dict[str, str] = {}
-    for blocks in split(text, findings):
-        fin = headers(blocks, findings)
-        told: dict[str, str] = {}
-        form, message_id, events = _message(fin, told, findings)
-        found.extend(events)
-        if first is None:
-            first, control = (form, message_id), told
-    if first is None:
-        if not findings.items:
-            findings.error("empty", "", "there is no message in it")
-        first = ("FIN", "")
-    return Parsed(first[0], first[1], tuple(found), findings.tuple(), control)
-
-
-def _decode(payload: bytes, findings: Findings) -> str:
-    try:
-        return payload.decode("ascii")
-    except UnicodeDecodeError as error:
-        findings.warn("charset", f"byte {error.start}", "outside SWIFT's character sets; read as Latin-1")
-        return payload.decode("latin-1")
-
-
-def _message(fin: Fin, control: dict[str, str], findings: Findings) -> tuple[str, str, list[PaymentEvent]]:
-    control.update(lt=fin.lt, session=fin.session, sequence=fin.sequence)
-    if not fin.lt:
-        return "FIN", "", []
-    if fin.service == "21":
-        return _acknowledgement(fin, control, findings)
-    if fin.service != "01":
-        return "FIN.SERVICE", fin.lt + fin.session + fin.sequence, []
-    control.update(direction=fin.direction, mt=fin.mt, sender=fin.sender)
-    if fin.mir:
-        control["mir"] = fin.mir
-    for name in ("PDE", "PDM"):
-        if name in fin.trailers or name in fin.blocks.get("5", ""):
-            control[name.lower()] = fin.trailers.get(name, "") or "true"
-    pairs = fields(fin.blocks.get("4", ""))
-    values = tag_values(pairs)
-    message_id = values.get("20", "").strip()
-    form = f"MT{fin.mt}"
-    if "{TNG" in fin.blocks.get("5", ""):
+    for severity, code, place, words in message.troubles:
+        (findings.error if severity == "error" else findings.warn)(code, place, words)
+    header = message.header
+    if header.service == "21":
+        return _acknowledgement(message, findings)
+    control = _control(header)
+    if header.service not in ("01", ""):
+        return Parsed("FIN.SERVICE", header.lt + header.session + header.sequence, (), findings.tuple(), control)
+    message_id = next((value.strip() for tag, value in message.fields if tag == "20"), "")
+    if "TNG" in header.trailers:
         findings.warn("training", "block 5", "a training message (TNG): it is not a payment")
-        return "FIN.TRAINING", message_id, []
-    if not fin.mt:
-        return "FIN", message_id, []
-    return form, message_id, _events(fin, form, message_id, pairs, values, control, findings)
+        return Parsed("FIN.TRAINING", message_id, (), findings.tuple(), control)
+    if not message.fields and not message.nested and not findings.items:
+        findings.error("fin_blocks", "block 4", "holds no field")
+    elif not header.mt and message.fields:
+        findings.error("fin_type", "block 2", "nothing tells the type of the message")
+    elif not message.fields and header.mt and not message.nested:
+        findings.error("fin_fields", "block 4", "holds no field")
+    return _content(message, message_id, control, findings)
 
 
-def _events(
-    fin: Fin,
-    form: str,
-    message_id: str,
-    pairs: list[tuple[str, str]],
-    values: dict[str, str],
-    control: dict[str, str],
-    findings: Findings,
-) -> list[PaymentEvent]:
-    if fin.mt not in _TRANSFERS and fin.mt != "940":
-        findings.warn("unsupported_type", form, "kept by its identity; its content is not read yet")
-        return []
+def _control(header: Header) -> dict[str, str]:
+    told = {
+        "lt": header.lt,
+        "session": header.session,
+        "sequence": header.sequence,
+        "direction": header.direction,
+        "mt": header.mt,
+        "sender": header.sender,
+        "mir": header.mir,
+    }
+    control = {name: value for name, value in told.items() if value}
+    for name in ("PDE", "PDM"):
+        if name in header.trailers:
+            control[name.lower()] = header.trailers[name] or "true"
+    return control
+
+
+def _content(message: FinMessage, message_id: str, control: dict[str, str], findings: Findings) -> Parsed:
+    header = message.header
+    kind = f"MT{header.mt}" if header.mt else "FIN"
+    parsed = Parsed(kind, message_id, control=control, sender=header.sender or None, receiver=header.receiver or None)
+    if header.mt in STATEMENTS and message.fields:
+        return _statement(message, parsed, control, findings)
+    reader = _READERS.get(header.mt)
+    if reader is None or not message.fields:
+        if header.mt and message.fields:
+            findings.warn("unsupported_type", kind, "kept with its fields by tag; its content is not read")
+        kept = {f":{tag}:": value for tag, value in tag_values(message.fields).items()}
+        if message.head:
+            kept["head"] = message.head
+        return replace(parsed, findings=findings.tuple(), extra=kept)
     if not message_id:
         findings.error("missing_identity", ":20:", "the sender's reference is missing")
-    if fin.mt == "940":
-        return statement_events(fin, message_id, pairs, control, findings)
-    return [_transfer(fin, form, message_id, values, findings)]
+    drafts = reader(header, message.fields, findings)
+    if header.mt == "204":
+        _sum(message.fields, drafts, control, findings)
+    events = tuple(event_of(draft, message, kind, findings) for draft in drafts if draft.kind)
+    kept = {name: value for draft in drafts if not draft.kind for name, value in draft.extra.items()}
+    return replace(parsed, events=events, findings=findings.tuple(), extra=kept)
 
 
-def _acknowledgement(fin: Fin, control: dict[str, str], findings: Findings) -> tuple[str, str, list[PaymentEvent]]:
+def _sum(fields: Fields, drafts: list[Draft], control: dict[str, str], findings: Findings) -> None:
+    """MT204's :19: is the sum of its transactions."""
+    stated = next((value.strip().replace(",", ".") for tag, value in fields if tag == "19"), None)
+    amounts = [draft.told["amount"].amount for draft in drafts if draft.told.get("amount") is not None]
+    check_total(control, "sum", stated.rstrip(".") if stated else None, add(amounts), ":19:", findings)
+
+
+def _statement(message: FinMessage, parsed: Parsed, control: dict[str, str], findings: Findings) -> Parsed:
+    if not parsed.message_id:
+        findings.error("missing_identity", ":20:", "the statement's reference is missing")
+    page = read_page(message.fields, findings)
+    events, statement = statement_of(page, message, parsed.type)
+    control.update(account=page.account, statement=page.sequence, page=page.page)
+    control["entries.actual"] = str(len(events))
+    sheet = sheet_of(page, message.header.mt, parsed.type)
+    if sheet.opening is not None and sheet.closing is not None:
+        control[f"{parsed.type}.opening"], control[f"{parsed.type}.closing"] = (
+            f"{sheet.opening:f}",
+            f"{sheet.closing:f}",
+        )
+        control[f"{parsed.type}.movement.actual"] = f"{add(sheet.booked):f}"
+    for item in within(sheet):
+        findings.warn(item.rule, item.place, item.text)
+    return replace(parsed, events=tuple(events), statements=(statement,), findings=findings.tuple(), control=control)
+
+
+def _acknowledgement(message: FinMessage, findings: Findings) -> Parsed:
     """ACK (451:0) or NAK (451:1 and 405). lt, session and sequence are those of the message that it answers."""
-    told = dict(_ACK.findall(fin.blocks.get("4", "")))
-    answer = told.get("451")
-    control["answers"] = f"{fin.lt}_{fin.session}_{fin.sequence}"
+    header = message.header
+    told = {}
+    for tag in _SERVICE_TAGS:
+        _, found, rest = message.nested.partition(f"{{{tag}:")
+        if found:
+            told[tag] = rest.partition("}")[0]
+    answers = f"{header.lt}_{header.session}_{header.sequence}"
+    control = {"lt": header.lt, "session": header.session, "sequence": header.sequence, "answers": answers}
     if told.get("177"):
         control["at"] = told["177"]
+    answer = told.get("451")
     if answer not in ("0", "1"):
         findings.error("fin_ack", "block 4", "neither ACK (451:0) nor NAK (451:1)")
     if answer == "1":
         control["error"] = told.get("405", "")
         findings.warn("nak", "block 4", f"SWIFT refused the message with {told.get('405', 'no error code')[:10]}")
-    return ("FIN.NAK" if answer == "1" else "FIN.ACK"), control["answers"], []
-
-
-def _transfer(fin: Fin, form: str, message_id: str, values: dict[str, str], findings: Findings) -> PaymentEvent:
-    """MT103, MT202 and their COV form. The ordinal is the UETR where there is one: references cut to 16 characters
-    collide, the UETR does not."""
-    told = values.get("32A", "").strip()
-    day = fin_date(told[:6], ":32A:", findings)
-    amount = money(told[9:], told[6:9], ":32A:", findings, comma=True)
-    uetr = fin.user.get("121", "").strip() or None
-    if uetr and not _UETR.fullmatch(uetr):
-        findings.warn("uetr", "{3:{121:}}", "field 121 is no UUID; kept, but no payment key")
-        values, uetr = {**values, "121": uetr}, None
-    extra = {f":{tag}:": value for tag, value in values.items() if tag not in ("20", "32A")}
-    for name in ("108", "111", "119"):
-        if name in fin.user:
-            extra[f"{{{name}}}"] = fin.user[name]
-    return make_event(
-        family=form,
-        kind=EventKind.INITIATED,
-        sender=fin.sender,
-        message_id=message_id,
-        ordinal=uetr.lower() if uetr else "1",
-        uetr=uetr,
-        end_to_end_id=_end_to_end(form, values),
-        instruction_id=message_id or None,
-        amount=amount,
-        value_date=day,
-        debtor_account=_account(values, _DEBTOR),
-        creditor_account=_account(values, _CREDITOR),
-        extra=extra,
-    )
-
-
-def _end_to_end(form: str, values: dict[str, str]) -> str | None:
-    if form != "MT103":
-        return values.get("21", "").strip() or None
-    told = values.get("70", "").replace("\n", "")
-    return told[5:].partition("//")[0].strip() or None if told.startswith("/ROC/") else None
-
-
-def _account(values: dict[str, str], tags: tuple[str, ...]) -> str | None:
-    """The account line of a party field: `/` and the account in the first line."""
-    for tag in tags:
-        line = values.get(tag, "").partition("\n")[0]
-        if line.startswith("/") and len(line) > 1:
-            return line.lstrip("/").replace(" ", "").upper() or None
-    return None
+    return Parsed("FIN.NAK" if answer == "1" else "FIN.ACK", answers, (), findings.tuple(), control)

@@ -36,3 +36,17 @@ def inline_codes(text: str) -> dict[str, str]:
     for match in _INLINE.finditer(text.replace("\n", "")):
         found.setdefault(match[1], match[2].strip())
     return found
+
+
+_PLUS = re.compile(r"([A-Z]{4})\+")
+_SUBFIELD = re.compile(r"\?[0-9]{2}")
+
+
+def plus_codes(text: str) -> dict[str, str]:
+    """`166?00UEBERWEISUNG?20EREF+E2E1?21SVWZ+Rent`: the German banks' way, codes with `+` over numbered subfields."""
+    flat = _SUBFIELD.sub("", text.replace("\n", "")) if "?" in text else text.replace("\n", "")
+    found: dict[str, str] = {}
+    marks = list(_PLUS.finditer(flat))
+    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+        found.setdefault(mark[1], flat[mark.end() : after.start() if after else len(flat)].strip())
+    return found

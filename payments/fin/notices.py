@@ -11,39 +11,41 @@ from payments.fin.headers import Header
 from payments.fin.narrative import code_lines, joined
 from payments.fin.transfers import Builder, refused
 from payments.fin.values import amount_of, dated_amount
+from payments.identity import bic11
 from payments.values import Findings
 
 _UETR = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _STAMP = re.compile(r"([0-9]{10})([+-])([0-9]{2})([0-9]{2})")
 _ADVICE = {"50": "debtor", "52": "debtor_agent", "56": "intermediary_agent"}
-# The third digit says what a common group message is.
-_KINDS = {"90": "charged", "91": "charged", "92": "recall", "95": "query", "96": "answer", "99": "other"}
+# The second and third digit say what a common group message is; n99 is free text unless it says more.
+_KINDS = {"90": "CHARGED", "91": "CHARGED", "92": "RECALLED", "95": "QUERIED", "96": "ANSWERED", "99": ""}
+COMMON_GROUP = frozenset(f"{category}{kind}" for category in "12" for kind in _KINDS)
 
 
 def advice(header: Header, fields: Fields, findings: Findings) -> list[Draft]:
     """MT900 (debit) and MT910 (credit): the account, the amount, the payment's reference in :21:."""
-    draft = Draft("advised", direction="DBIT" if header.mt == "900" else "CRDT", status="BOOK")
+    draft = Draft("BOOKED", uetr=header.user.get("121"))
+    told = draft.told
+    told["direction"], told["status"] = ("DBIT" if header.mt == "900" else "CRDT"), "BOOK"
     builder = Builder(draft, _ADVICE, findings)
+    account = ""
     for tag, value in fields:
         if tag == "20":
             draft.message_id = value.strip()
         elif tag == "21":
-            draft.instruction_id = value.strip() or None
+            told["instruction_id"] = value.strip() or None
         elif tag in ("25", "25P"):
-            draft.account = account_of(value)
+            account = account_of(value)
             if "\n" in value:
-                builder.keep(tag, value)
+                draft.keep(tag, value)
         elif tag == "32A":
-            draft.value_date, draft.amount = dated_amount(tag, value, findings)
+            told["value_date"], told["amount"] = dated_amount(tag, value, findings)
         else:
             builder.take([(tag, value)])
-    draft.uetr = header.user.get("121") or None
-    if not draft.account:
+    if not account:
         findings.error("missing_account", ":25:", "the account is not named")
-    if draft.direction == "DBIT":
-        draft.debtor_account = draft.debtor_account or draft.account
-    else:
-        draft.creditor_account = draft.creditor_account or draft.account
+    told.setdefault("debtor_account" if told["direction"] == "DBIT" else "creditor_account", account or None)
+    draft.extra["account"] = account
     return [draft]
 
 
@@ -54,51 +56,57 @@ def account_of(value: str) -> str:
 
 def common_group(header: Header, fields: Fields, findings: Findings) -> list[Draft]:
     """n90 to n99. The original is named by :21:, by the UETR in block 3 or in the text, and by the copied fields."""
-    draft = Draft(_KINDS.get(header.mt[1:], "other"))
+    draft = Draft(_KINDS[header.mt[1:]])
     values = tag_values(fields)
     draft.message_id = values.get("20", "").strip()
-    draft.instruction_id = draft.message_id or None
-    draft.original_message_id = draft.original_instruction_id = values.get("21", "").strip() or None
+    told = draft.told
+    told["own_id"] = draft.message_id or None
+    told["instruction_id"] = told["original_instruction_id"] = values.get("21", "").strip() or None
     text = joined("\n".join(values.get(tag, "") for tag in ("76", "77A", "79", "72")))
     found = _UETR.search(text)
     draft.uetr = header.user.get("121") or (found[0] if found else None)
-    draft.original_uetr = draft.uetr
+    told["original_uetr"] = draft.uetr
     for tag, value in fields:
         _field(draft, tag, value, findings)
     if header.mt[1:] == "99":
         refused(draft, values.get("79", ""))
-        if draft.kind == "other":
+        if not draft.kind:
             _tracker(draft, values.get("79", ""))
-        draft.kind = "status" if draft.kind == "returned" else draft.kind
+        draft.kind = "STATUS" if draft.kind == "RETURNED" else draft.kind
+        told["instruction_id"] = told.get("original_instruction_id")
+        told["end_to_end_id"] = told.get("original_end_to_end_id")
     return [draft]
 
 
 def _field(draft: Draft, tag: str, value: str, findings: Findings) -> None:
-    """Every field stays in `rest` but for the two references; some also tell of the original."""
+    """Every field stays in `extra` but for the two references; some also tell of the original."""
+    told = draft.told
     if tag not in ("20", "21"):
-        name, number = f":{tag}:", 2
-        while name in draft.rest:
-            name, number = f":{tag}:[{number}]", number + 1
-        draft.rest[name] = value
-    if tag in ("32A", "32B") and draft.kind in ("recall", "answer", "other", "query"):
-        if tag == "32A":
-            draft.original_date, draft.original_amount = dated_amount(tag, value, findings)
-        else:
-            draft.original_amount = amount_of(tag, value, findings)
-    elif tag in ("32C", "32D", "32A", "32B") and draft.kind == "charged":
-        if tag == "32B":
-            draft.amount = amount_of(tag, value, findings)
-        else:
-            draft.value_date, draft.amount = dated_amount(tag, value, findings)
-            draft.direction = "DBIT" if tag == "32D" else "CRDT"
-    elif tag == "25" and draft.kind == "charged":
-        draft.account = account_of(value)
-    elif tag == "76" and draft.kind == "answer":
-        code = next((code for code, _ in code_lines(value) if code), "")
-        draft.status = code or None
-    elif tag == "79" and draft.kind == "recall":
-        code = next((code for code, _ in code_lines(value) if code not in ("UETR", "")), "")
-        draft.reason = code or None
+        draft.keep(tag, value)
+    if draft.kind == "CHARGED":
+        _charge(draft, tag, value, findings)
+    elif tag == "32A":
+        told["original_settlement_date"], told["original_amount"] = dated_amount(tag, value, findings)
+    elif tag == "32B":
+        told["original_amount"] = amount_of(tag, value, findings)
+    elif tag in ("11S", "11R") and value[:3].isdigit():
+        told["original_message_type"] = f"MT{value[:3]}"
+    elif tag == "76" and draft.kind == "ANSWERED":
+        told["status"] = next((code for code, _ in code_lines(value) if code), None)
+    elif tag == "79" and draft.kind == "RECALLED":
+        told["reason"] = next((code for code, _ in code_lines(value) if code not in ("UETR", "")), None)
+
+
+def _charge(draft: Draft, tag: str, value: str, findings: Findings) -> None:
+    """32B asks for charges; 32C credits and 32D debits them, with a date."""
+    told = draft.told
+    if tag == "32B":
+        told["amount"] = amount_of(tag, value, findings)
+    elif tag in ("32C", "32D", "32A"):
+        told["value_date"], told["amount"] = dated_amount(tag, value, findings)
+        told["direction"] = "CRDT" if tag == "32C" else "DBIT"
+    elif tag == "25":
+        draft.extra["account"] = account_of(value)
 
 
 def _tracker(draft: Draft, text: str) -> None:
@@ -109,13 +117,14 @@ def _tracker(draft: Draft, text: str) -> None:
     stamp = _STAMP.fullmatch(lines[0])
     if stamp is None:
         return
-    draft.kind = "status"
+    told = draft.told
+    draft.kind = "STATUS"
     code, _, reason = lines[1].partition("/")
-    draft.status, draft.reason = code.upper(), reason.strip() or None
+    told["status"], told["reason"] = code.upper(), reason.strip() or None
     if len(lines) > 2 and len(lines[2].strip()) in (8, 11):
-        draft.reporter = lines[2].strip()
+        told["reporter"] = bic11(lines[2])
     try:
         moment = datetime.strptime(f"20{stamp[1]}{stamp[2]}{stamp[3]}{stamp[4]}", "%Y%m%d%H%M%z")
-        draft.event_time = moment.astimezone(UTC)
+        told["event_time"] = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return

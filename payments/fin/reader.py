@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from payments.fin.fields import Fields, split_fields
 from payments.fin.frames import Frame, Framer
 from payments.fin.guess import guess_type
-from payments.fin.headers import Header, read_header
+from payments.fin.headers import Header, Trouble, read_header
 
 _BREAK = re.compile(r"^(?:-\}?[ \r\x00\x03\x1a]*$|:20:)", re.MULTILINE)
 _FRAMING = "\x00\x01\x03\x1a \r\n"
@@ -27,7 +27,7 @@ _OUTSIDE = re.compile(r"[^A-Za-z0-9/\-?:().,'+\r\n =!\"%&*<>;{@#_]")  # set z, t
 
 @dataclass(slots=True)
 class FinMessage:
-    """One message. offset, end: its bytes in the payload. troubles: (severity, place, words) of what its form lacks.
+    """One message. offset, end: its bytes in the payload. troubles: (severity, code, place, words) of what its form lacks.
 
     fields: block 4 in order. nested: block 4 of a service message (`{177:..}{451:0}`). head: what stands before the
     first field. bare: there are no headers, the type is `header.mt` as declared or guessed from the fields.
@@ -37,7 +37,7 @@ class FinMessage:
     end: int
     header: Header
     fields: Fields = field(default_factory=list)
-    troubles: list[tuple[str, str, str]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
     nested: str = ""
     head: str = ""
     bare: bool = False
@@ -74,7 +74,7 @@ def _framed(text: str, frame: Frame, plain: bool, clean: bool) -> FinMessage:
     body = frame.blocks.get("4")
     if body is None:
         if header.service in ("01", ""):
-            frame.troubles.append(("error", "block 4", "is missing: there is no text"))
+            frame.troubles.append(("error", "fin_blocks", "block 4", "is missing: there is no text"))
     elif body.startswith("{"):
         message.nested = body
     else:
@@ -86,13 +86,13 @@ def _framed(text: str, frame: Frame, plain: bool, clean: bool) -> FinMessage:
         message.bare = True
         if "2" not in frame.blocks:
             header.mt = guess_type(message.fields)
-        frame.troubles.append(("warn", "block 1", "is missing: the sender is not known"))
+        frame.troubles.append(("warn", "fin_header", "block 1", "is missing: the sender is not known"))
     return message
 
 
 def _bare(text: str, plain: bool) -> Iterator[FinMessage]:
     for start, end in _pieces(text):
-        troubles: list[tuple[str, str, str]] = []
+        troubles: list[Trouble] = []
         body = text[start:end].strip(_FRAMING)
         body = body if plain else _decoded(body, troubles)
         head, fields = split_fields(body)
@@ -124,10 +124,12 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
 
 def _stray(text: str, start: int, end: int) -> FinMessage:
     words = f"{end - start} bytes belong to no message"
-    return FinMessage(start, end, Header(), troubles=[("error", f"byte {start}", words)], head=text[start : start + 80])
+    return FinMessage(
+        start, end, Header(), troubles=[("error", "fin_blocks", f"byte {start}", words)], head=text[start : start + 80]
+    )
 
 
-def _decoded(body: str, troubles: list[tuple[str, str, str]]) -> str:
+def _decoded(body: str, troubles: list[Trouble]) -> str:
     """Banks write names as UTF-8 or Latin-1; both are outside SWIFT's sets and both are read."""
     if body.isascii():
         return body
@@ -135,13 +137,13 @@ def _decoded(body: str, troubles: list[tuple[str, str, str]]) -> str:
     try:
         body = raw.decode("utf-8")
     except UnicodeDecodeError:
-        troubles.append(("warn", "block 4", "outside SWIFT's character sets; read as Latin-1"))
+        troubles.append(("warn", "charset", "block 4", "outside SWIFT's character sets; read as Latin-1"))
     else:
-        troubles.append(("warn", "block 4", "outside SWIFT's character sets; read as UTF-8"))
+        troubles.append(("warn", "charset", "block 4", "outside SWIFT's character sets; read as UTF-8"))
     return body
 
 
-def _charset(troubles: list[tuple[str, str, str]], body: str) -> None:
+def _charset(troubles: list[Trouble], body: str) -> None:
     found = _OUTSIDE.search(body)
     if found and body.isascii():
-        troubles.append(("warn", "block 4", f"{found[0]!a} is outside SWIFT's character sets"))
+        troubles.append(("warn", "charset", "block 4", f"{found[0]!a} is outside SWIFT's character sets"))

@@ -1,4 +1,4 @@
-"""MT101, 103, 200, 202, 204, 205, 210 and their return forms, as drafts. Where a field goes is data."""
+"""MT101, 103, 200-205, 210 and their return forms, as drafts. Where a field goes is data."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from payments.values import Findings
 CHARGES = {"OUR": "DEBT", "SHA": "SHAR", "BEN": "CRED"}
 _CUSTOMER = {
     "50": "debtor",
+    "51": "sending_institution",
     "52": "debtor_agent",
     "53": "instructing_reimbursement_agent",
     "54": "instructed_reimbursement_agent",
@@ -34,116 +35,119 @@ _BANKS = {
     "58": "creditor",
 }
 _UNDERLYING = {
-    "50": "underlying_debtor",
-    "52": "underlying_debtor_agent",
-    "56": "underlying_intermediary_agent",
-    "57": "underlying_creditor_agent",
-    "59": "underlying_creditor",
+    "50": "debtor",
+    "52": "debtor_agent",
+    "56": "intermediary_agent",
+    "57": "creditor_agent",
+    "59": "creditor",
 }
 ROLES: dict[str, dict[str, str]] = {
-    "101": {**_CUSTOMER, "51": "sending_institution"},
-    "103": {**_CUSTOMER, "51": "sending_institution"},
-    "200": _BANKS,
-    "202": _BANKS,
-    "203": _BANKS,
-    "204": {"53": "debtor", "57": "creditor_agent", "58": "creditor", "72": ""},
-    "205": _BANKS,
+    "101": _CUSTOMER,
+    "103": _CUSTOMER,
+    **dict.fromkeys(("200", "201", "202", "203", "205"), _BANKS),
+    "204": {"53": "debtor", "57": "creditor_agent", "58": "creditor"},
     "210": {"50": "debtor", "52": "debtor_agent", "56": "intermediary_agent"},
+}
+# What opens a transaction where a message holds several, and the kind of each.
+_OPENS = {
+    "101": ("21", "INITIATED"),
+    "201": ("20", "INITIATED"),
+    "203": ("20", "INITIATED"),
+    "204": ("20", "INITIATED"),
+    "210": ("21", "NOTIFIED"),
 }
 
 
 class Builder:
-    """Puts the fields of one transaction into a draft; `rest` takes what no rule takes."""
+    """Puts the fields of one transaction into a draft; `extra` takes what no rule takes."""
 
     def __init__(self, draft: Draft, roles: dict[str, str], findings: Findings) -> None:
         self.draft, self.roles, self.findings = draft, roles, findings
+        self.told, self.keep = draft.told, draft.keep
 
     def take(self, fields: Fields) -> Draft:
+        handlers, roles = HANDLERS, self.roles
         for tag, value in fields:
-            handler = HANDLERS.get(tag)
+            handler = handlers.get(tag)
             if handler is not None:
                 handler(self, tag, value)
-            elif tag[:2] in self.roles:
-                self.party(self.roles[tag[:2]], tag, value)
+            elif tag[:2] in roles:
+                self.party(roles[tag[:2]], tag, value)
             else:
                 self.keep(tag, value)
         return self.draft
 
-    def keep(self, tag: str, value: str) -> None:
-        rest, name = self.draft.rest, f":{tag}:"
-        if name in rest:
-            number = 2
-            while f"{name}[{number}]" in rest:
-                number += 1
-            name = f"{name}[{number}]"
-        rest[name] = value
-
     def party(self, role: str, tag: str, value: str) -> None:
-        """A customer has a name and an account, a bank a BIC; the whole field stays in `rest` where more was said."""
-        draft, party = self.draft, read_party(tag, value)
+        """A customer has a name and an account, a bank a BIC; the whole field stays in `extra` where more was said."""
+        told, party = self.told, read_party(tag, value)
         bic = bic11(party.bic) if party.bic else ""
-        if role in ("debtor", "creditor"):
-            setattr(draft, f"{role}_name", party.name or bic or None)
-            setattr(draft, f"{role}_account", party.account or None)
-            if party.address or party.country or party.town or party.other or party.clearing or (bic and party.name):
+        if role == "debtor" or role == "creditor":
+            if party.name:
+                told[f"{role}_name"] = party.name
+            if bic:
+                told[f"{role}_id"] = bic
+            if party.account:
+                told[f"{role}_account"] = party.account
+            if party.address or party.country or party.town or party.other or party.clearing:
                 self.keep(tag, value)
-        elif role in ("debtor_agent", "creditor_agent"):
-            setattr(draft, role, bic or party.clearing or party.name or None)
+        elif role == "debtor_agent" or role == "creditor_agent":
+            found = bic or party.clearing or party.name
+            if found:
+                told[role] = found
             if party.account or party.address or (bic and party.clearing):
                 self.keep(tag, value)
         else:
-            if bic and role:
-                draft.agents[role] = bic
             self.keep(tag, value)
 
     def reference(self, tag: str, value: str) -> None:
-        self.draft.instruction_id = value.strip() or None
+        self.told["instruction_id"] = value.strip() or None
 
     def related(self, tag: str, value: str) -> None:
-        self.draft.end_to_end_id = value.strip() or None
+        self.told["end_to_end_id"] = value.strip() or None
 
     def settled(self, tag: str, value: str) -> None:
-        self.draft.settlement_date, self.draft.amount = dated_amount(tag, value, self.findings)
+        day, amount = dated_amount(tag, value, self.findings)
+        self.told["settlement_date"] = self.told["value_date"] = day
+        self.told["amount"] = amount
 
     def plain_amount(self, tag: str, value: str) -> None:
-        self.draft.amount = amount_of(tag, value, self.findings)
+        self.told["amount"] = amount_of(tag, value, self.findings)
 
     def instructed(self, tag: str, value: str) -> None:
-        self.draft.instructed = amount_of(tag, value, self.findings)
+        self.told["instructed_amount"] = amount_of(tag, value, self.findings)
 
     def rate(self, tag: str, value: str) -> None:
         text = value.strip().replace(",", ".", 1)
         if text.replace(".", "", 1).isdigit() and text.isascii() and len(text) <= 12:
-            self.draft.exchange_rate = Decimal(text)
+            self.told["exchange_rate"] = Decimal(text)
         else:
             self.findings.warn("field_format", f":{tag}:", f"{value[:20]!r} is no rate")
             self.keep(tag, value)
 
     def bearer(self, tag: str, value: str) -> None:
-        self.draft.charges_bearer = CHARGES.get(value.strip())
-        if self.draft.charges_bearer is None:
+        found = CHARGES.get(value.strip())
+        if found is None:
             self.findings.warn("field_format", f":{tag}:", f"{value[:10]!r} is not OUR, SHA or BEN")
             self.keep(tag, value)
+        self.told["charges_bearer"] = found
 
     def charge(self, tag: str, value: str) -> None:
-        found = amount_of(tag, value, self.findings)
-        if found is not None:
-            self.draft.charges.append(found)
+        amount_of(tag, value, self.findings)
         self.keep(tag, value)
 
     def remittance(self, tag: str, value: str) -> None:
-        self.draft.remittance = value.replace("\n", "") or None
+        self.told["remittance"] = value.replace("\n", "") or None
         if value.startswith("/ROC/"):
-            told = inline_codes(value).get("ROC", "")
-            self.draft.end_to_end_id = told or self.draft.end_to_end_id
+            found = inline_codes(value).get("ROC")
+            if found:
+                self.told["end_to_end_id"] = found
 
     def execution(self, tag: str, value: str) -> None:
-        self.draft.requested_date = day_of(tag, value, self.findings)
+        self.told["requested_date"] = self.told["value_date"] = day_of(tag, value, self.findings)
 
     def moment(self, tag: str, value: str) -> None:
         self.keep(tag, value)
-        if value.startswith("/SNDTIME/") or tag == "13D":
-            self.draft.event_time = self.draft.event_time or offset_time(tag, value)
+        self.told["event_time"] = offset_time(tag, value)
 
     def to_next(self, tag: str, value: str) -> None:
         """72: a return says so in its first line, with the reason and the original's references in the next."""
@@ -162,7 +166,6 @@ HANDLERS: dict[str, Callable[[Builder, str, str], None]] = {
     "71G": Builder.charge,
     "70": Builder.remittance,
     "30": Builder.execution,
-    "13C": Builder.moment,
     "13D": Builder.moment,
     "72": Builder.to_next,
 }
@@ -173,96 +176,89 @@ def refused(draft: Draft, text: str) -> None:
     lines = code_lines(text) if "/RETN/" in text or "/REJT/" in text else []
     if not lines or lines[0][0] not in ("RETN", "REJT"):
         return
+    told = draft.told
     if lines[0][0] == "RETN":
-        draft.kind = "returned"
+        draft.kind = "RETURNED"
     else:
-        draft.kind, draft.status = "status", "RJCT"
+        draft.kind, told["status"] = "STATUS", "RJCT"
     for code, value in lines[1:]:
         if code == "MREF":
-            draft.original_instruction_id = draft.original_message_id = value.strip() or None
+            told["original_instruction_id"] = value.strip() or None
         elif code == "TREF":
-            draft.original_end_to_end_id = value.strip() or None
-        elif len(code) == 4 and code[:2].isalpha() and code[2:].isdigit() and draft.reason is None:
-            draft.reason = value.strip("/") if code.startswith("XT") and value.strip("/") else code
-    draft.original_uetr = draft.uetr
+            told["original_end_to_end_id"] = value.strip() or None
+        elif len(code) == 4 and code[:2].isalpha() and code[2:].isdigit() and not told.get("reason"):
+            told["reason"] = value.strip("/") if code.startswith("XT") and value.strip("/") else code
+
+
+def about_original(draft: Draft) -> None:
+    """An event about another payment: its ids are the original's, what the message calls itself is `own_id`."""
+    told = draft.told
+    told["own_id"] = told.get("instruction_id")
+    told["original_end_to_end_id"] = told.get("original_end_to_end_id") or told.get("end_to_end_id")
+    told["instruction_id"] = told.get("original_instruction_id")
+    told["end_to_end_id"] = told.get("original_end_to_end_id")
+    told["original_uetr"] = draft.uetr
 
 
 def transfers(header: Header, fields: Fields, findings: Findings) -> list[Draft]:
     """The transactions of one message: one, or as many as MT101, MT204 and MT210 hold."""
     mt = header.mt
-    if mt in ("101", "204", "210"):
+    if mt in _OPENS:
         return _several(mt, header, fields, findings)
-    uetr = header.user.get("121")
+    draft = Draft("INITIATED", uetr=header.user.get("121"))
     if mt == "103":
-        draft = Draft("sent", uetr=uetr)
-        Builder(draft, ROLES[mt], findings).take(fields)
+        Builder(draft, _CUSTOMER, findings).take(fields)
     else:
-        draft = _banks(mt, uetr, header, fields, findings)
-    draft.message_id = draft.instruction_id or ""
-    if draft.kind == "returned":
-        draft.original_end_to_end_id = draft.original_end_to_end_id or draft.end_to_end_id
+        _banks(draft, header, fields, findings)
+    draft.message_id = draft.told.get("instruction_id") or ""
+    if draft.kind != "INITIATED":
+        about_original(draft)
     return [draft]
 
 
-def _banks(mt: str, uetr: str | None, header: Header, fields: Fields, findings: Findings) -> Draft:
-    """MT200-205; from the first 50a on, the customer transfer that a cover covers."""
+def _banks(draft: Draft, header: Header, fields: Fields, findings: Findings) -> None:
+    """MT200, 202, 205; from the first 50a on, the customer transfer that a cover covers."""
     split = next((index for index, (tag, _) in enumerate(fields) if tag[:2] == "50"), len(fields))
-    cover = header.user.get("119") == "COV" or split < len(fields)
-    draft = Draft("cover" if cover else "sent", uetr=uetr)
-    builder = Builder(draft, ROLES[mt], findings)
-    for index, (tag, value) in enumerate(fields[:split]):
+    builder = Builder(draft, _BANKS, findings)
+    for tag, value in fields[:split]:
         if tag == "21":
             builder.related(tag, value)
         else:
-            builder.take(fields[index : index + 1])
+            builder.take([(tag, value)])
+    if header.user.get("119") == "COV" or split < len(fields):
+        draft.told["underlying"] = True
     for tag, value in fields[split:]:
+        draft.keep(f"B.{tag}", value)
         role = _UNDERLYING.get(tag[:2])
         if role:
             party = read_party(tag, value)
             for part in ("name", "account", "bic"):
-                told = getattr(party, part)
-                if told:
-                    draft.rest[f"{role}.{part}"] = told
-            builder.keep(f"B.{tag}", value)
-        else:
-            builder.keep(f"B.{tag}", value)
-    return draft
-
-
-# What opens a transaction, and the kind of each.
-_OPENS = {"101": ("21", "ordered"), "204": ("20", "collected"), "210": ("21", "expected")}
+                if said := getattr(party, part):
+                    draft.extra[f"underlying.{role}.{part}"] = said
 
 
 def _several(mt: str, header: Header, fields: Fields, findings: Findings) -> list[Draft]:
     opens, kind = _OPENS[mt]
     marks = [index for index, (tag, _) in enumerate(fields) if tag == opens]
-    if mt == "204":
+    if opens == "20":
         marks = marks[1:]  # the first :20: is the message's
     common = fields[: marks[0]] if marks else fields
     uetr = header.user.get("121") if len(marks) == 1 else None
-    found: list[Draft] = []
     message_id = next((value.strip() for tag, value in common if tag == "20"), "")
+    found: list[Draft] = []
     for number, start in enumerate(marks, 1):
         end = marks[number] if number < len(marks) else len(fields)
         draft = Draft(kind, ordinal=str(number), uetr=uetr, message_id=message_id)
         builder = Builder(draft, ROLES[mt], findings)
         builder.take(common)
-        draft.instruction_id = message_id or None
         for tag, value in fields[start:end]:
-            _transaction_field(mt, builder, tag, value)
+            if tag == "21":
+                builder.related(tag, value)
+            else:
+                builder.take([(tag, value)])
+        if mt == "101":
+            draft.told["batch_id"] = message_id or None
         found.append(draft)
     if not found:
         findings.error("missing_field", f":{opens}:", "the message holds no transaction")
     return found
-
-
-def _transaction_field(mt: str, builder: Builder, tag: str, value: str) -> None:
-    draft = builder.draft
-    if tag == "21":
-        draft.end_to_end_id = value.strip() or None
-    elif tag == "20":
-        draft.instruction_id = value.strip() or None
-    elif mt == "101" and tag == "32B":
-        draft.amount = amount_of(tag, value, builder.findings)
-    else:
-        builder.take([(tag, value)])

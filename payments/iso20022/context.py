@@ -1,11 +1,12 @@
-"""What the family parsers are given."""
+"""What the readers of one document are given, and what they gather."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from payments.iso20022.xml import Element
+from payments.model import FileBatch, PaymentEvent, Statement
 from payments.values import Findings, check_total
 
 
@@ -21,19 +22,49 @@ class Header:
     created: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Message:
-    """One document: its family and version by namespace, its body, the leaves of its group level, and the collectors."""
+    """One document: what it is, and what was read of it so far. events, statements and batches are taken away in parts."""
 
     family: str
     version: str
-    message_id: str
     header: Header
-    body: Element
-    group: dict[str, str]
     findings: Findings
-    control: dict[str, str]
+    control: dict[str, str] = field(default_factory=dict)
+    events: list[PaymentEvent] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    batches: list[FileBatch] = field(default_factory=list)
+    message_id: str = ""  # MsgId, else BizMsgIdr
+    identity: str = ""  # BizMsgIdr, else MsgId: part of the event key
+    sender: str = ""
+    group: dict[str, str] = field(default_factory=dict)
 
     def check(self, name: str, stated: str | None, actual: Decimal | int, place: str) -> None:
         """Records a control total, stated and actual; see payments.values.check_total."""
         check_total(self.control, name, stated, actual, place, self.findings)
+
+
+@dataclass
+class Level:
+    """A container that is open: its element, its path with indices, what it says, and the sums of what it holds."""
+
+    element: Element
+    path: str
+    place: str
+    said: dict[str, object] | None = None
+    values: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    number: int = 0
+    sums: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, event: PaymentEvent) -> None:
+        self.number += 1
+        if event.amount is not None:
+            currency = event.amount.currency
+            self.sums[currency] = self.sums.get(currency, Decimal(0)) + event.amount.amount
+
+    @property
+    def total(self) -> Decimal:
+        """Across currencies, as CtrlSum is."""
+        return sum(self.sums.values(), Decimal(0))

@@ -2,95 +2,221 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 from payments.identity import bic11
-from payments.iso20022 import camt, pacs002, pacs008, pain001
-from payments.iso20022.context import Header, Message
-from payments.iso20022.xml import Element, leaves, local, look, message_type, read
-from payments.model import Parsed, PaymentEvent
-from payments.values import Findings
+from payments.iso20022.context import Header, Level, Message
+from payments.iso20022.families import FAMILIES, MESSAGE_ID, Family
+from payments.iso20022.reader import TransactionReader
+from payments.iso20022.statements import StatementReader
+from payments.iso20022.xml import Element, begun, leaves, local, look, message_type, read
+from payments.model import Parsed
+from payments.schemas import Schemas
+from payments.values import Findings, iso_time
 
-_FAMILIES: dict[str, Callable[[Message], list[PaymentEvent]]] = {
-    "pain.001": pain001.events,
-    "pacs.008": pacs008.events,
-    "pacs.009": pacs008.events,
-    "pacs.002": pacs002.events,
-    "camt.053": camt.events,
-    "camt.054": camt.events,
-}
 MAX_DOCUMENTS = 100_000
+_BEGINS = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(AppHdr|Document)[\s>/]")
+_ROOT = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?[A-Za-z_][\w.-]*)[\s>/]")
+Reader = TransactionReader | StatementReader
 
 
-def parse_xml(payload: bytes) -> Parsed:
-    """All documents of one payload. format and message id are those of the first; never raises for bad content."""
+def parse_tree(payload: bytes, schemas: Schemas | None = None) -> Iterator[Parsed]:
+    """Every document of one payload that fits into memory; never raises for bad content."""
+    index = 0
+    for start, piece in _pieces(payload):
+        for parsed in _one(piece, schemas):
+            yield replace(parsed, index=index, offset=parsed.offset + start)
+            index += 1
+
+
+def _pieces(payload: bytes) -> list[tuple[int, bytes]]:
+    """Several XML documents one after the other are read one by one."""
+    lead = len(payload) - len(begun(payload))
+    root = _ROOT.search(payload)
+    if root is None or payload.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00<")):
+        return [(0, payload)]
+    again = re.compile(rb"</" + re.escape(root[1]) + rb"\s*>[\s\x00\x01\x03$\x1a]*(?=<)")
+    starts = [lead]
+    for match in again.finditer(payload):
+        # A wrapper may hold elements of its own name: only what begins a document anew parts two of them.
+        if payload.startswith((b"<?xml", b"<" + root[1]), match.end()):
+            starts.append(match.end())
+    if len(starts) == 1:
+        return [(0, payload)]
+    ends = [*starts[1:], len(payload)]
+    return [(start, payload[start:end]) for start, end in zip(starts, ends, strict=True)][:MAX_DOCUMENTS]
+
+
+def _one(payload: bytes, schemas: Schemas | None) -> Iterator[Parsed]:
     findings = Findings()
     root = read(payload, findings)
     if root is None:
-        return Parsed("XML", "", (), findings.tuple())
-    found: list[PaymentEvent] = []
-    control: dict[str, str] = {}
-    first: Message | None = None
-    for header, document in _documents(root)[:MAX_DOCUMENTS]:
-        message = _open(header, document, findings, control)
-        if message is None:
-            continue
-        first = first or message
-        found.extend(_events(message))
-    if first is None:
-        if not findings.items:
-            findings.error("no_document", local(root.tag), "no ISO 20022 document was found in it")
-        return Parsed("XML", "", (), findings.tuple())
-    return Parsed(first.version, first.message_id, tuple(found), findings.tuple(), control)
+        yield Parsed("XML", "", (), findings.tuple(), form="mx")
+        return
+    pairs = documents(root)
+    if not pairs:
+        yield alone(root, findings)
+        return
+    offsets = _offsets(payload, len(pairs)) if len(pairs) > 1 else [0]
+    for (header, document), offset in zip(pairs[:MAX_DOCUMENTS], offsets, strict=False):
+        yield replace(_document(header, document, Findings(), schemas), offset=offset)
 
 
-def _documents(root: Element) -> list[tuple[Element | None, Element]]:
+def documents(root: Element) -> list[tuple[Element | None, Element]]:
     """Pairs of header and document in document order; a header belongs to the next document."""
     pairs: list[tuple[Element | None, Element]] = []
     header: Element | None = None
-    for item in root.iter():
-        name = local(item.tag)
-        if name == "AppHdr":
+    inside: Element | None = None
+    for item in root.iter("{*}AppHdr", "{*}Document"):
+        if local(item.tag) == "AppHdr":
             header = item
-        elif name == "Document":
-            pairs.append((header, item))
-            header = None
+            continue
+        if inside is not None and any(parent is inside for parent in item.iterancestors("{*}Document")):
+            if message_type(inside)[0]:
+                continue
+            pairs.pop()  # a wrapper of that name
+        pairs.append((header, item))
+        inside, header = item, None
     return pairs
 
 
-def _open(header: Element | None, document: Element, findings: Findings, control: dict[str, str]) -> Message | None:
-    family, version = message_type(document)
+def _offsets(payload: bytes, count: int) -> list[int]:
+    """Where each document begins, with its header where it has one."""
+    found: list[int] = []
+    header = -1
+    for match in _BEGINS.finditer(payload):
+        if match[1] == b"AppHdr":
+            header = match.start()
+        else:
+            found.append(header if header >= 0 else match.start())
+            header = -1
+    return found if len(found) == count else [0] * count
+
+
+def alone(root: Element, findings: Findings) -> Parsed:
+    """What has no Document: a header by itself, a body by itself, or no message at all."""
+    header = next(root.iter("{*}AppHdr"), None)
+    if header is not None:
+        head = header_of(header)
+        kind = message_type(header)[1] or "head.001"
+        findings.warn("header_only", "AppHdr", "a header without a document: it is kept, it tells of no payment")
+        return Parsed(
+            kind, head.message_id, findings=findings.tuple(), form="mx", extra=leaves(header), sender=head.sender or None,
+            receiver=head.receiver or None,
+        )  # fmt: skip
+    body = next((item for item in root.iter() if message_type(item)[0]), None)
+    if body is not None:
+        return _read(body, message_type(body), Header(), findings)
+    words = f"no ISO 20022 document was found in <{local(root.tag)[:60]}>"
+    findings.error("no_document", local(root.tag)[:60], words)
+    return Parsed("XML", "", (), findings.tuple(), form="mx")
+
+
+def _document(header: Element | None, document: Element, findings: Findings, schemas: Schemas | None) -> Parsed:
+    head = header_of(header)
     body = next(iter(document), None)
+    family, version = message_type(document)
     if body is None:
         findings.error("empty_document", "Document", "the document has no content")
-        return None
+        return Parsed(version or "XML", head.message_id, (), findings.tuple(), form="mx")
+    if not family:
+        family, version = message_type(body)
     if not family:
         findings.error("namespace", "Document", "the namespace names no ISO 20022 message and version")
-        return None
-    values = leaves(body, frozenset({"CdtTrfTxInf", "TxInfAndSts", "PmtInf", "Stmt", "Ntfctn", "Rpt"}))
-    head = _header(header)
-    message_id = head.message_id or look(values, "GrpHdr/MsgId", "Assgnmt/Id", "MsgHdr/MsgId", "MsgId/Id") or ""
-    if not message_id:
-        findings.error("missing_identity", "GrpHdr/MsgId", "neither BizMsgIdr nor MsgId")
-    defined = head.definition
+        return Parsed("XML", head.message_id, (), findings.tuple(), form="mx")
+    if schemas is not None:
+        schemas.check(document, version, findings)
+    return _read(body, (family, version), head, findings)
+
+
+def _read(body: Element, kind: tuple[str, str], head: Header, findings: Findings) -> Parsed:
+    message = opened(kind, head, findings)
+    family = FAMILIES.get(kind[0])
+    if family is None:
+        return kept(message, leaves(body))
+    reader = reader_of(family, message, body)
+    _descend(reader, family, reader.top, [reader.top])
+    reader.finish()
+    return part_of(message)
+
+
+def opened(kind: tuple[str, str], head: Header, findings: Findings) -> Message:
+    """A message whose type is known."""
+    defined, version = head.definition, kind[1]
     if defined and defined != version:
         findings.warn("message_definition", "AppHdr/MsgDefIdr", f"{defined[:40]}, but the document is {version}")
-    return Message(family, version, message_id, head, body, values, findings, control)
+    return Message(kind[0], version, head, findings)
 
 
-def _header(element: Element | None) -> Header:
+def reader_of(family: Family, message: Message, body: Element) -> Reader:
+    kind: type[Reader] = StatementReader if family.statement else TransactionReader
+    return kind(family, message, body)
+
+
+def _descend(reader: Reader, family: Family, level: Level, chain: list[Level]) -> None:
+    prefix = f"{level.path}/" if level.path else ""
+    where = f"{level.place}/" if level.place else ""
+    for item in level.element:
+        name = local(item.tag)
+        path = prefix + name
+        if path not in family.transactions and path not in family.containers:
+            continue
+        count = level.counts[name] = level.counts.get(name, 0) + 1
+        place = f"{where}{name}[{count}]"
+        if path in family.transactions:
+            reader.transaction(item, chain, place)
+        else:
+            inner = Level(item, path, place)
+            _descend(reader, family, inner, [*chain, inner])
+            reader.close(inner, level)
+
+
+def kept(message: Message, values: dict[str, str]) -> Parsed:
+    """A message of a family that is not read: its identity and all that it says, by path."""
+    message.message_id = look(values, *MESSAGE_ID) or _any_id(values) or message.header.message_id
+    message.findings.warn("unsupported_type", message.version, "kept by its identity; its content is not read yet")
+    message.sender = message.header.sender
+    return replace(part_of(message), extra=values)
+
+
+def _any_id(values: dict[str, str]) -> str:
+    """The first that looks like one: `.../MsgId`, `.../MsgId/Id`."""
+    return next((text for path, text in values.items() if text and path.endswith(("/MsgId", "/MsgId/Id"))), "")
+
+
+def part_of(message: Message, last: bool = True, part: int = 0) -> Parsed:
+    """What was gathered since the last part. Findings and control totals come with the last one."""
+    found = Parsed(
+        message.version,
+        message.header.message_id or message.message_id,
+        tuple(message.events),
+        message.findings.tuple() if last else (),
+        dict(message.control) if last else {},
+        form="mx",
+        statements=tuple(message.statements),
+        batches=tuple(message.batches),
+        extra=message.group if last else {},
+        sender=message.sender or None,
+        receiver=message.header.receiver or None,
+        created=iso_time(message.header.created or None, "AppHdr/CreDt", Findings()),
+        part=part,
+        last=last,
+    )
+    message.events, message.statements, message.batches = [], [], []
+    return found
+
+
+def header_of(element: Element | None) -> Header:
+    """The business application header's values."""
     values = leaves(element)
     side = "FIId/FinInstnId/"
-    sender, receiver = (
-        look(
-            values,
-            f"{end}/{side}BICFI",
-            f"{end}/{side}BIC",
-            f"{end}/OrgId/Id/OrgId/AnyBIC",
-            f"{end}/OrgId/Id/OrgId/BICOrBEI",
-        )
-        for end in ("Fr", "To")
-    )
+    ends = (
+        f"{side}BICFI", f"{side}BIC", "OrgId/Id/OrgId/AnyBIC", "OrgId/Id/OrgId/BICOrBEI", f"{side}ClrSysMmbId/MmbId",
+        f"{side}Othr/Id", "OrgId/Id/OrgId/Othr/Id", "OrgId/Nm",
+    )  # fmt: skip
+    sender, receiver = (look(values, *(f"{name}/{end}" for end in ends)) for name in ("Fr", "To"))
     return Header(
         bic11(sender or ""),
         bic11(receiver or ""),
@@ -99,11 +225,3 @@ def _header(element: Element | None) -> Header:
         values.get("PssblDplct", ""),
         values.get("CreDt", "") or values.get("CreDtTm", ""),
     )
-
-
-def _events(message: Message) -> list[PaymentEvent]:
-    build = _FAMILIES.get(message.family)
-    if build is None:
-        message.findings.warn("unsupported_type", message.version, "kept by its identity; its content is not read yet")
-        return []
-    return build(message)

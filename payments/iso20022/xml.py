@@ -7,43 +7,95 @@ from typing import Any
 
 from lxml import etree
 
+from payments.formats.base import Source
 from payments.values import Findings
 
 Element = Any
 _DOCTYPE = re.compile(rb"<\x00?!\x00?D\x00?O\x00?C\x00?T\x00?Y\x00?P\x00?E", re.IGNORECASE)
-_NAMESPACE = re.compile(r"([a-z]{4}\.[0-9]{3})\.([0-9]{3})\.([0-9]{2})$")
+_NAMESPACE = re.compile(r"([a-z]{4}\.[0-9]{3})\.([0-9]{3})\.([0-9]{2})(?![0-9])")
+LEADING = b" \t\r\n\x00\x01$"
+MAX_GAP = 64 * 1024 * 1024  # bytes without a transaction's end that a streamed document may have
+SAFE: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "dtd_validation": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+_LOCAL: dict[str, str] = {}
+
+
+class GapTooLarge(Exception):
+    """More bytes than one element may have."""
+
+
+class HasDoctype(Exception):
+    """A document type declaration: refused before anything of it is used."""
+
+
+class Feed:
+    """A stream that the parser reads from: looks for a document type, and bounds what lies between two transactions."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._tail = b""
+        self._since = 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._source.read(size)
+        self._since += len(piece)
+        if self._since > MAX_GAP:
+            raise GapTooLarge
+        window = self._tail + piece
+        if _DOCTYPE.search(window):
+            raise HasDoctype
+        self._tail = window[-17:]
+        return piece
+
+    def mark(self) -> None:
+        """A transaction has ended."""
+        self._since = 0
 
 
 def read(payload: bytes, findings: Findings) -> Element | None:
     """The root element; None and an error finding where it is not well-formed, has a DTD or breaks its encoding."""
     # Looked for before parsing: an internal subset is work for the parser even where entities stay unexpanded.
     if _DOCTYPE.search(payload):
-        findings.error("dtd", "", "a document type declaration is refused")
+        findings.error("dtd", "prolog", "a document type declaration is refused")
         return None
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(payload.lstrip(b" \t\r\n\x00\x01$"), parser)
+        root = etree.fromstring(begun(payload), etree.XMLParser(**SAFE))
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
-        rule = "encoding" if "encod" in str(error).lower() else "xml"
-        findings.error(rule, "", str(error)[:200])
+        told(error, findings)
         return None
     if root is None or root.getroottree().docinfo.internalDTD is not None:
-        findings.error("dtd" if root is not None else "xml", "", "a document type declaration is refused")
+        findings.error("dtd" if root is not None else "xml", "prolog", "a document type declaration is refused")
         return None
     return root
 
 
+def begun(payload: bytes) -> bytes:
+    """Without what may stand before a document: blanks, and separators of batches."""
+    return payload if payload.startswith(b"\x00<") else payload.lstrip(LEADING)
+
+
+def told(error: Exception, findings: Findings) -> None:
+    """What the parser says, with its line."""
+    line = getattr(error, "lineno", None) or 1
+    rule = "encoding" if "encod" in str(error).lower() else "xml"
+    findings.error(rule, f"line {line}", str(error)[:200])
+
+
 def local(tag: Any) -> str:
     """The name without its namespace; entity references and the like have none."""
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    found = _LOCAL.get(tag) if isinstance(tag, str) else ""
+    if found is None:
+        found = tag.rpartition("}")[2]
+        if len(_LOCAL) < 20_000:  # hostile input has as many names as it likes
+            _LOCAL[tag] = found
+    return found
 
 
 def message_type(element: Element) -> tuple[str, str]:
@@ -79,43 +131,25 @@ def leaves(element: Element | None, skip: frozenset[str] = frozenset()) -> dict[
 
 def _walk(element: Element, prefix: str, out: dict[str, str], skip: frozenset[str]) -> None:
     seen: dict[str, int] = {}
+    names = _LOCAL
     for item in element:
-        name = local(item.tag)
+        tag = item.tag
+        name = names.get(tag) or local(tag)
         if not name or name in skip:
             continue
         count = seen[name] = seen.get(name, 0) + 1
         path = f"{prefix}{name}[{count}]" if count > 1 else prefix + name
         if len(item):
-            _walk(item, path + "/", out, frozenset())
+            _walk(item, path + "/", out, _NOTHING)
         else:
             out[path] = (item.text or "").strip()
-        for attribute, value in item.attrib.items():
+        for attribute, value in item.items():
             out[f"{path}@{local(attribute)}"] = value
 
 
-def take(values: dict[str, str], *paths: str) -> str | None:
-    """Removes and returns the first of `paths` that says something; the others stay for `extra`."""
-    for path in paths:
-        found = values.get(path)
-        if found:
-            del values[path]
-            return found
-    return None
+_NOTHING: frozenset[str] = frozenset()
 
 
 def look(values: dict[str, str], *paths: str) -> str | None:
-    """As `take`, but the value stays."""
+    """The first of `paths` that says something."""
     return next((values[path] for path in paths if values.get(path)), None)
-
-
-def account(values: dict[str, str], role: str) -> str | None:
-    """An account by role (`DbtrAcct`): IBAN without blanks in upper case, else the other identification."""
-    iban = take(values, f"{role}/Id/IBAN")
-    if iban:
-        return iban.replace(" ", "").upper()
-    return take(values, f"{role}/Id/Othr/Id", f"{role}/Id/BBAN", f"{role}/Id/PrtryAcct/Id", f"{role}/Id/UPIC")
-
-
-def agent(values: dict[str, str], role: str) -> str | None:
-    """An agent's BIC; `BIC` became `BICFI` between versions."""
-    return look(values, f"{role}/FinInstnId/BICFI", f"{role}/FinInstnId/BIC", f"{role}/FinInstnId/CmbndId/BIC")

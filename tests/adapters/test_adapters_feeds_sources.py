@@ -202,7 +202,7 @@ def wire(ident: int, record: dict[str, Any]) -> bytes:
 
 def parsed_rules(payload: bytes) -> list[str]:
     message = AvroParser(registry()).parse(Delivery("kafka:t", "0:0", payload, NOW))
-    return [item.rule for item in message.findings]
+    return [item.code for item in message.findings]
 
 
 def test_avro_by_the_writers_schema_asked_for_once() -> None:

@@ -14,13 +14,13 @@ from payments.registry import parse
 
 
 def rules(parsed: Parsed) -> list[str]:
-    return [item.rule for item in parsed.findings]
+    return [item.code for item in parsed.findings]
 
 
 def test_pacs008_with_header() -> None:
     parsed = parse(samples.pacs008())
     (event,) = parsed.events
-    assert (parsed.format, parsed.message_id, parsed.findings) == ("pacs.008.001.08", "BIZ1", ())
+    assert (parsed.type, parsed.message_id, parsed.findings) == ("pacs.008.001.08", "BIZ1", ())
     assert event.event_key == "pacs.008|BANKGB2LXXX|BIZ1|1"
     assert event.payment_key == event.uetr == samples.UETR
     assert event.amount == Money("EUR", Decimal("100.5"))
@@ -66,7 +66,7 @@ def test_a_control_total_that_disagrees_is_a_warning_and_the_records_stay(
 ) -> None:
     parsed = parse(payload)
     (finding,) = parsed.findings
-    assert (finding.severity, finding.rule, finding.place, finding.text) == ("warn", "control_total", place, text)
+    assert (finding.severity, finding.code, finding.path, finding.message) == ("warn", "control_total", place, text)
     assert parsed.accepted
     assert len(parsed.events) == 3
 
@@ -145,29 +145,29 @@ def test_a_resent_message_is_the_same_event() -> None:
 def test_mt940_signs_and_pages() -> None:
     parsed = parse(samples.MT940)
     assert parsed.findings == ()
-    assert [item.extra["CdtDbtInd"] for item in parsed.events] == ["CRDT", "DBIT", "DBIT", "CRDT"]
+    assert [item.direction for item in parsed.events] == ["CRDT", "DBIT", "DBIT", "CRDT"]
     assert parsed.events[0].event_key == "MT940|GB82WEST12345698765432|12/2|SVC1"
     assert parsed.events[0].end_to_end_id == "E2E1"
     assert parsed.events[2].event_key == f"{parsed.events[1].event_key}|#2"
-    assert parsed.events[3].extra["BookgDt"] == "2027-01-01"  # the booking crosses the year's end
+    assert parsed.events[3].booking_date == date(2027, 1, 1)  # the booking crosses the year's end
     assert parsed.events[0].sender == "BANKDEFFXXX"  # of the MIR
 
 
 def test_acknowledgements_book_nothing() -> None:
     ack, nak = parse(samples.ACK), parse(samples.NAK)
-    assert (ack.format, ack.events, ack.findings) == ("FIN.ACK", (), ())
+    assert (ack.type, ack.events, ack.findings) == ("FIN.ACK", (), ())
     assert ack.control["answers"] == "BANKGB2LAXXX_0001_000042"
-    assert (nak.format, rules(nak), nak.control["error"]) == ("FIN.NAK", ["nak"], "H50")
+    assert (nak.type, rules(nak), nak.control["error"]) == ("FIN.NAK", ["nak"], "H50")
 
 
 def test_training_messages_are_not_payments() -> None:
     parsed = parse(samples.mt103(block5="{5:{CHK:0}{TNG:}}"))
-    assert (parsed.format, parsed.events) == ("FIN.TRAINING", ())
+    assert (parsed.type, parsed.events) == ("FIN.TRAINING", ())
 
 
 def test_unknown_types_are_kept_by_their_identity() -> None:
     parsed = parse(samples.fin("I999BANKDEFFXXXXN", ":20:FREE1\n:79:HELLO"))
-    assert (parsed.format, parsed.message_id, rules(parsed), parsed.accepted) == (
+    assert (parsed.type, parsed.message_id, rules(parsed), parsed.accepted) == (
         "MT999",
         "FREE1",
         ["unsupported_type"],
@@ -201,7 +201,7 @@ def test_bacs(multi: bool) -> None:
 def test_bacs_with_a_line_missing_keeps_the_others() -> None:
     parsed = parse(samples.bacs(records=1, stated=2))
     assert parsed.accepted
-    assert {(item.rule, item.place, item.text) for item in parsed.findings} == {
+    assert {(item.code, item.path, item.message) for item in parsed.findings} == {
         ("control_total", "UTL1/credit.pence", "stated 2001, actual 1000"),
         ("control_total", "UTL1/credit.count", "stated 2, actual 1"),
     }

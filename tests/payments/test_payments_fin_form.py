@@ -68,7 +68,7 @@ def test_batches_in_every_frame(payload: bytes) -> None:
 )
 def test_a_broken_message_does_not_take_its_neighbours_with_it(broken: bytes) -> None:
     found = read(ONE + b"$" + broken + b"\r\n$" + TWO)
-    whole = [item for item in found if not any(severity == "error" for severity, _, _ in item.troubles)]
+    whole = [item for item in found if not any(severity == "error" for severity, *_ in item.troubles)]
     names = [dict(item.fields).get("20") for item in whole]
     assert names[0] == "A"
     assert names[-1] == "B"
@@ -77,7 +77,7 @@ def test_a_broken_message_does_not_take_its_neighbours_with_it(broken: bytes) ->
 def test_the_last_brace_of_block_three_may_be_missing() -> None:
     (message,) = read(ONE.replace(b"}}{4:", b"}{4:"))
     assert message.header.user["121"] == samples.UETR
-    assert message.troubles == [("warn", "block 3", "lacks its closing brace")]
+    assert message.troubles == [("warn", "fin_blocks", "block 3", "lacks its closing brace")]
 
 
 def test_blocks_in_another_order_and_a_block_twice() -> None:
@@ -85,7 +85,7 @@ def test_blocks_in_another_order_and_a_block_twice() -> None:
     (message,) = read(ONE.replace(block2 + block3, block3 + block2))
     assert (message.header.mt, message.header.user["121"], message.troubles) == ("103", samples.UETR, [])
     (message,) = read(ONE.replace(block2, block2 * 2))
-    assert message.troubles == [("error", "block 2", "stands twice in one message")]
+    assert message.troubles == [("error", "fin_blocks", "block 2", "stands twice in one message")]
 
 
 def test_an_acknowledgement_stands_before_its_message() -> None:
@@ -149,8 +149,8 @@ def test_a_banks_own_header_lines_are_kept(head: str) -> None:
 def test_bytes_of_no_message_are_named() -> None:
     found = read(b"garbage" + ONE + b"$rest\n" + TWO)
     assert [item.troubles for item in found if not item.header.mt] == [
-        [("error", "byte 0", "7 bytes belong to no message")],
-        [("error", f"byte {8 + len(ONE)}", "5 bytes belong to no message")],
+        [("error", "fin_blocks", "byte 0", "7 bytes belong to no message")],
+        [("error", "fin_blocks", f"byte {8 + len(ONE)}", "5 bytes belong to no message")],
     ]
 
 

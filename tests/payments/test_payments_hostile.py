@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import payments_samples as samples
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payments import registry
+from payments.formats import base
 from payments.registry import parse
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+CORPUS = Path(os.environ.get("CUTWATER_CORPUS", Path(__file__).resolve().parents[3] / "shared" / "corpus"))
 WHOLE = [
     samples.pacs008(),
     samples.pacs002(),
@@ -27,7 +28,7 @@ WHOLE = [
 
 
 def rules(payload: bytes, hint: str = "") -> list[str]:
-    return [item.rule for item in parse(payload, hint).findings]
+    return [item.code for item in parse(payload, hint).findings]
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", "file:bacs", "swift:fin-in"]))
@@ -50,7 +51,7 @@ def test_broken_messages(whole: bytes, data: st.DataObject) -> None:
 def test_any_text_as_an_amount_is_exact_or_refused(text: str) -> None:
     parsed = parse(samples.pacs008(amount=text))
     for event in parsed.events:
-        assert (event.amount is None) == ("amount" in [item.rule for item in parsed.findings])
+        assert (event.amount is None) == ("amount" in [item.code for item in parsed.findings])
         assert event.amount is None or set(text.strip()) <= set("0123456789.+")
 
 
@@ -89,7 +90,7 @@ def test_named_faults(payload: bytes, rule: str) -> None:
 
 
 def test_more_than_the_limit_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "MAX_BYTES", 10)
+    monkeypatch.setattr(base, "MAX_BYTES", 10)
     assert rules(samples.pacs008()) == ["too_large"]
 
 

@@ -63,11 +63,11 @@ def test_any_change_is_another_content() -> None:
 @pytest.mark.parametrize("name", sorted(INITIATED))
 def test_a_missing_field_is_a_finding(name: str) -> None:
     parsed = parse_record("PaymentInitiated", {key: value for key, value in INITIATED.items() if key != name})
-    assert [(item.rule, item.place) for item in parsed.findings] == [("missing_field", name)]
+    assert [(item.code, item.path) for item in parsed.findings] == [("missing_field", name)]
 
 
 def test_another_record_is_a_finding() -> None:
-    assert parse_record("PaymentForgotten", {}).findings[0].rule == "unknown_event_type"
+    assert parse_record("PaymentForgotten", {}).findings[0].code == "unknown_event_type"
 
 
 @given(

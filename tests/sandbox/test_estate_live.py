@@ -161,7 +161,7 @@ def check_planted(project: Project, planted: list[dict[str, Any]]) -> None:
     assert short["reference"].encode() not in content
     found = parse(content, "file:bacs")
     assert len(found.events) == 11
-    assert {item.rule for item in found.findings} == {"control_total"}
+    assert {item.code for item in found.findings} == {"control_total"}
 
 
 def check_undone(project: Project, planted: list[dict[str, Any]]) -> None:

@@ -1,0 +1,32 @@
+"""ISO 20022 in any wrapper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from payments.formats.base import NO, SURE, Options, Prefixed, Source, take
+from payments.iso20022 import parse_stream, parse_tree
+from payments.iso20022.xml import begun
+from payments.model import Parsed
+
+_STARTS = (b"<", b"\xff\xfe", b"\xfe\xff")
+TREE = 8 * 1024 * 1024  # up to here a tree is quicker; what is larger is read as a stream
+
+
+class Mx:
+    """XML by its first character, in whatever encoding."""
+
+    name = "mx"
+
+    def sniff(self, head: bytes, hint: str) -> int:
+        return SURE if head.startswith(_STARTS) else NO
+
+    def parse(self, source: Source, options: Options) -> Iterator[Parsed]:
+        payload = take(source, TREE)
+        if len(payload) < TREE:
+            yield from parse_tree(payload, options.schemas)
+        else:
+            yield from parse_stream(Prefixed(begun(payload), source), options.part)
+
+
+FORMAT = Mx()
