@@ -21,6 +21,8 @@ from payments.values import Findings, check_total
 _LABELS = ("VOL1", "HDR1", "HDR2", "UHL1", "EOF1", "EOF2", "UTL1")
 _DEBITS = frozenset({"01", "17", "18", "19"})
 _CREDITS = frozenset({"99", "Z4", "Z5"})
+_INSTRUCTIONS = frozenset({"0N", "0C", "0S"})  # AUDDIS: a direct debit instruction, no money
+_SHORTEST = 82  # a writer that cuts blanks at the end may leave out the destination's name, not the reference
 _CURRENCIES = {"00": "GBP"}
 # Behind the work code, wherever it begins: writers differ by a column in the blank country code before it.
 _FILE_NUMBER = re.compile(r"[14] (?:DAILY|MULTI) {2}([0-9]{3})")
@@ -34,6 +36,7 @@ class _File:
     pence: dict[str, int] = field(default_factory=lambda: {"debit": 0, "credit": 0})
     count: dict[str, int] = field(default_factory=lambda: {"debit": 0, "credit": 0})
     contras: int = 0
+    instructions: int = 0
 
     @property
     def user(self) -> str:
@@ -95,6 +98,9 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _record(file: _File, number: int, line: str) -> None:
     place, findings = f"line {number}", file.findings
+    if _SHORTEST <= len(line) < 100:
+        findings.warn("record_length", place, f"{len(line)} characters; read as if blanks stood behind")
+        line = line.ljust(100)
     if len(line) not in (100, 106):
         findings.error("record_length", place, f"{len(line)} characters; a data record has 100 or 106")
         return
@@ -102,6 +108,9 @@ def _record(file: _File, number: int, line: str) -> None:
     digits = line[:15] + line[17:31].replace(" ", "0") + amount_text
     if not digits.isascii() or not digits.isdigit():
         findings.error("record", place, "sort codes, account numbers and the amount are digits")
+        return
+    if code in _INSTRUCTIONS:
+        file.instructions += 1
         return
     if code not in _DEBITS and code not in _CREDITS:
         findings.error("transaction_code", place, f"transaction code {code!r} is not known")
@@ -125,13 +134,10 @@ def _event(file: _File, line: str, code: str, reference: str, place: str) -> Pay
     debtor, creditor = (destination, originator) if code in _DEBITS else (originator, destination)
     own = line[100:106].strip() or header[4:10].strip()
     ordinal = str(len(file.events) + 1)
-    extra = {
-        "code": code,
-        "type": line[14],
-        "free": line[31:35].strip(),
-        "originator": line[46:64].strip(),
-        "destination": line[82:100].strip(),
-    }
+    extra = {"code": code, "type": line[14], "free": line[31:35].strip()}
+    names = (line[46:64].strip() or None, line[82:100].strip() or None)
+    debtor_name, creditor_name = (names[1], names[0]) if code in _DEBITS else names
+    day = _julian(own, place, file.findings)
     return make_event(
         family="bacs.std18",
         kind=EventKind.INITIATED,
@@ -143,9 +149,16 @@ def _event(file: _File, line: str, code: str, reference: str, place: str) -> Pay
         else join_key("event", "bacs.std18", file.user, file.message_id, ordinal),
         instruction_id=reference or None,
         amount=Money(currency or "GBP", Decimal(int(line[35:46])).scaleb(-2)),
-        value_date=_julian(own, place, file.findings),
+        value_date=day,
+        settlement_date=day,
+        debtor_name=debtor_name,
         debtor_account=debtor,
+        debtor_agent=debtor[:6],
+        creditor_name=creditor_name,
         creditor_account=creditor,
+        creditor_agent=creditor[:6],
+        remittance=reference or None,
+        message_type="bacs18",
         batch_id=file.serial or None,
         extra={name: value for name, value in extra.items() if value},
     )
@@ -171,11 +184,14 @@ def _control(file: _File) -> dict[str, str]:
         "debit.count": (30, 37),
         "credit.count": (37, 44),
     }
+    if file.instructions:
+        slices["instructions.count"] = (44, 51)
     actual = {
         "debit.pence": file.pence["debit"],
         "credit.pence": file.pence["credit"],
         "debit.count": file.count["debit"],
         "credit.count": file.count["credit"],
+        "instructions.count": file.instructions,
     }
     for name, (start, end) in slices.items():
         check_total(control, name, trailer[start:end], actual[name], f"UTL1/{name}", file.findings)
