@@ -10,4 +10,5 @@ CODES: dict[str, str] = {
     "CW2213": "No payment has the key that was asked for. A UETR, a payment key or an event key names one; "
     "`cutwater payments parse` shows the keys of a file's events.",
     "CW2214": "An argument of `cutwater payments` is not usable: a path that is not there, an instant that is none. The message names it.",
+    "CW2215": "The folder that --schemas names holds no XSD. Schemas are found by the message type in their name (pacs.008.001.08.xsd).",
 }

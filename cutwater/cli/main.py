@@ -22,7 +22,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "explain": ("cutwater.cli.explain", "What an error code means and what to do"),
     "init": ("cutwater.cli.init", "A project for a PostgreSQL database of your own"),
     "inventory": ("cutwater.cli.inventory", "The As-Is estate: discover, list, show, diff"),
-    "payments": ("cutwater.cli.payments", "Messages of any format: equate, timeline"),
+    "payments": ("cutwater.cli.payments", "Messages of any format: parse, validate, totals, equate, timeline"),
     "reconcile": ("cutwater.cli.reconcile", "Both sides compared at a stated point: run, breaks, explain, report"),
     "runbook": ("cutwater.cli.runbook", "The plan as people carry it out: render"),
     "sandbox": ("cutwater.cli.sandbox", "The embedded estate: up, down, status, seed, traffic, inject"),

@@ -88,7 +88,7 @@ def _shown(item: FieldMatch, value: str, reveal: bool) -> str:
 
 def timeline(
     key: Annotated[str, typer.Argument(help="A UETR, a payment key or an event key")],
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders with messages of any format")],
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, archives; - is standard input")],
     as_of: Annotated[str, typer.Option("--as-of", help="The story up to this instant (2026-11-23T10:00:00Z)")] = "",
     by: Annotated[
         str, typer.Option("--by", help="event: what had happened by then; knowledge: what was known")

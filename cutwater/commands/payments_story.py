@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cutwater.commands.payments import REJECTED, parse
+from cutwater.core.clock import utc_now
 from cutwater.core.errors import BadInput, Refused
 from payments.equate.engine import Equation, equate
 from payments.fin.reader import read_fin
 from payments.iso20022.xml import read as read_xml
 from payments.lifecycle.events import fact_of
 from payments.lifecycle.ledger import Axis, Ledger, Payment, Taken
-from payments.registry import read
 from payments.values import Findings
 
 MAX_PAIR = 16 * 1024 * 1024
@@ -95,19 +96,17 @@ class Timeline:
     axis: Axis
 
 
-def timeline(key: str, paths: Sequence[Path], as_of: datetime | None, axis: Axis) -> Timeline:
+def timeline(key: str, paths: Sequence[Path | str], as_of: datetime | None, axis: Axis) -> Timeline:
     """Reads every file beneath `paths`, folds every event, and tells the one payment that `key` names.
 
-    What was known when is the file's time. Raises BadInput where nothing has the key.
+    What was known when is the file's time, of standard input now. Raises BadInput where nothing has the key.
     """
-    ledger, counts, rejected = Ledger(), dict.fromkeys(Taken, 0), 0
-    for path in _files(paths):
-        known = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        with path.open("rb") as source:
-            for parsed in read(source):
-                rejected += not parsed.accepted
-                for event in parsed.events:
-                    counts[ledger.fold(fact_of(event, known))] += 1
+    ledger, counts, rejected, now = Ledger(), dict.fromkeys(Taken, 0), 0, utc_now()
+    for piece in parse(paths):
+        known = datetime.fromtimestamp(piece.known, UTC) if piece.known is not None else now
+        rejected += piece.last and piece.status == REJECTED
+        for event in piece.parsed.events:
+            counts[ledger.fold(fact_of(event, known))] += 1
     told = ledger if as_of is None else ledger.as_of(as_of, axis)
     payment = told.payment(key)
     if payment is None:
@@ -119,13 +118,3 @@ def timeline(key: str, paths: Sequence[Path], as_of: datetime | None, axis: Axis
             next="a UETR, a payment key or an event key: cutwater payments parse PATH shows them",
         )
     return Timeline(payment, counts, rejected, as_of, axis)
-
-
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
-        elif path.is_file():
-            yield path
-        else:
-            raise BadInput("CW2214", f"there is no file or folder {path}")

@@ -61,9 +61,10 @@ def tell(values: Mapping[str, str], where: Index, place: str, findings: Findings
         else:
             extra[path] = text
     told: Told = {}
+    before_path = f"{place}/" if place else ""
     for field, (_, path, text) in won.items():
         convert = _CONVERT.get(field)
-        told[field] = text if convert is None else convert(text, f"{place}/{path}", findings, values, extra, path)
+        told[field] = text if convert is None else convert(text, before_path + path, findings, values, extra, path)
     return told, extra
 
 

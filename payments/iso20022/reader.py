@@ -30,7 +30,7 @@ class TransactionReader:
             return
         level.values = leaves(level.element, self._skip.get(level.path, frozenset()))
         where = self.family.group_fields if level is self.top else self.family.container_fields
-        level.said, level.extra = tell(level.values, where, level.place or self.message.family, self.message.findings)
+        level.said, level.extra = tell(level.values, where, level.place, self.message.findings)
         if level is self.top:
             identify(self.message, level.values, self.family.sender)
 

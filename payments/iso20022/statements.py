@@ -60,7 +60,7 @@ class StatementReader:
             return
         if level is self.top:
             level.values = leaves(level.element, frozenset({self._name}))
-            level.said, level.extra = tell(level.values, self.family.group_fields, self._name, self.message.findings)
+            level.said, level.extra = tell(level.values, self.family.group_fields, "", self.message.findings)
             own = look(level.values, *MESSAGE_ID) or ""
             self.message.message_id = own or self.message.header.message_id
             self.message.identity = self.message.header.message_id or own

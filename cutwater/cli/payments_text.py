@@ -1,0 +1,118 @@
+"""Messages as text: one line a message, a line an event beneath it, within 100 columns; names and accounts masked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cutwater.core.output import WIDTH, Output, glyph
+from cutwater.core.redaction import mask, redact
+
+if TYPE_CHECKING:
+    from cutwater.commands.payments import Piece, Tally, Totals
+    from cutwater.commands.payments_checks import Checks
+    from payments.model import PaymentEvent
+
+MOST = 20  # lines beneath one message
+_STATE = {"ok": "pass", "findings": "late", "rejected": "fail"}
+_WORD = {"ok": "ok", "findings": "findings", "rejected": "REJECTED"}
+_HEAD = f"  {'KIND':<9} {'AMOUNT':>21}  {'DATE':<10} {'DEBTOR':<24} {'CREDITOR':<24} STATUS"
+
+
+class Listing:
+    """Prints messages as they come."""
+
+    def __init__(self, out: Output, reveal: bool) -> None:
+        self._out, self._reveal = out, reveal
+        self._events = self._entries = 0
+
+    def part(self, piece: Piece) -> None:
+        parsed = piece.parsed
+        if parsed.part == 0:
+            self._events = self._entries = 0
+            where = f"{piece.place.path} #{piece.place.index + 1}"
+            self._out.line(_fit(f"{where}  {piece.parsed.type or 'unknown'}", WIDTH))
+            if parsed.events:
+                self._out.line(_HEAD, style="dim")
+        for event in parsed.events:
+            if self._events < MOST:
+                self._out.line(self._event(event))
+            self._events += 1
+        self._entries += sum(len(item.entries) for item in parsed.statements)
+        if piece.last:
+            self._end(piece)
+
+    def _end(self, piece: Piece) -> None:
+        if self._events > MOST:
+            self._out.line(f"  ... {self._events - MOST:,} more events: --output json shows all")
+        for statement in piece.parsed.statements[:MOST]:
+            opening, closing = statement.opening, statement.closing
+            words = f"  statement {statement.sequence or statement.statement_id} of {self._account(statement.account)}"
+            if opening:
+                words += f", opening {opening.amount.currency} {opening.signed:,f}"
+            if closing:
+                words += f", closing {closing.signed:,f}"
+            self._out.line(_fit(words, WIDTH))
+        for item in piece.findings[:MOST]:
+            mark = "error" if item.severity == "error" else "warn "
+            text = f"  {mark} {item.code} at {item.path}: {item.message}"
+            self._out.line(text if self._reveal else redact(text))
+        if len(piece.findings) > MOST:
+            self._out.line(f"  ... {len(piece.findings) - MOST:,} more findings")
+        self._out.line(f"  {_WORD[piece.status]}: {self._events:,} events, {self._entries:,} entries")
+
+    def _event(self, event: PaymentEvent) -> str:
+        money = f"{event.amount.currency} {event.amount.amount:,f}" if event.amount else "-"
+        day = event.settlement_date or event.value_date
+        return (
+            f"  {event.kind.value:<9} {money:>21}  {day.isoformat() if day else '-':<10} "
+            f"{self._party(event.debtor_name, event.debtor_account):<24} "
+            f"{self._party(event.creditor_name, event.creditor_account):<24} {_fit(event.status or '', 6)}".rstrip()
+        )
+
+    def _party(self, name: str | None, account: str | None) -> str:
+        shown = name or ""
+        if not self._reveal:
+            shown = shown[:1] + "***" if shown else ""
+        text = " ".join(part for part in (shown, self._account(account or "")) if part) or "-"
+        return _fit(text, 24)
+
+    def _account(self, account: str) -> str:
+        if self._reveal or not account:
+            return account
+        hidden = mask(account)
+        return hidden[-8:] if len(hidden) > 8 else hidden
+
+    def end(self, tally: Tally) -> None:
+        """The verdict, last."""
+        state = "fail" if tally.rejected else "pass"
+        counts = ", ".join(f"{tally.statuses[name]:,} {name}" for name in ("ok", "findings", "rejected"))
+        words = f"{tally.messages:,} messages: {counts}; {tally.events:,} events"
+        self._out.line(f"{glyph(state)}  {words}")
+
+
+def print_totals(out: Output, found: Totals) -> None:
+    """The table of totals, then what does not add up."""
+    rows = [
+        (kind, what, direction, day, f"{count:,}", currency, f"{total:,f}")
+        for (kind, what, direction, currency, day), (count, total) in sorted(found.rows.items())
+    ]
+    columns = ("TYPE", "KIND", "DIRECTION", "VALUE DATE", "COUNT", "CCY", "SUM")
+    out.table(columns, rows, right=("COUNT", "SUM"))
+    for place, item in found.differences:
+        out.line(redact(f"{place.path} #{place.index + 1} {item.path}: {item.message}"))
+    Listing(out, False).end(found.tally)
+
+
+def print_checks(out: Output, found: Checks) -> None:
+    """One line a finding, messages without any left out."""
+    for place, kind, items in found.messages:
+        for item in items:
+            text = f"{place.path} #{place.index + 1} {kind or 'unknown'}: {item.severity} {item.code} at {item.path}: {item.message}"
+            out.line(redact(text))
+    for item in found.between:
+        out.line(redact(f"between messages: {item.severity} {item.code} at {item.path}: {item.message}"))
+    Listing(out, False).end(found.tally)
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "~"
