@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from cutwater.core.money import EXACT, Money, minor_units
+from payments.currencies import known
 from payments.model import Finding
 
 # Decimal() takes exponents, underscores and foreign digits; the standards take none of them.
@@ -58,6 +59,10 @@ def money(
     except ValueError as error:
         findings.error("amount", place, str(error))
         return None
+    if not known(code):
+        findings.warn("unknown_currency", place, f"{code} is no currency of ISO 4217")
+    if sum(char.isdigit() for char in text.lstrip("+0").rstrip("0")) > 18:
+        findings.warn("amount_digits", place, "more than the 18 digits that ISO 20022 allows")
     exponent = value.amount.normalize().as_tuple().exponent
     if isinstance(exponent, int) and -exponent > minor_units(code):
         findings.warn(

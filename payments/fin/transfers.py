@@ -11,7 +11,6 @@ from payments.fin.headers import Header
 from payments.fin.narrative import code_lines, inline_codes
 from payments.fin.party import read_party
 from payments.fin.values import amount_of, dated_amount, day_of, offset_time
-from payments.identity import bic11
 from payments.values import Findings
 
 CHARGES = {"OUR": "DEBT", "SHA": "SHAR", "BEN": "CRED"}
@@ -80,7 +79,7 @@ class Builder:
     def party(self, role: str, tag: str, value: str) -> None:
         """A customer has a name and an account, a bank a BIC; the whole field stays in `extra` where more was said."""
         told, party = self.told, read_party(tag, value)
-        bic = bic11(party.bic) if party.bic else ""
+        bic = party.bic or ""
         if role == "debtor" or role == "creditor":
             if party.name:
                 told[f"{role}_name"] = party.name

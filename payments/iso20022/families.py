@@ -97,7 +97,7 @@ _ALL = (
         required=_SETTLED, totals=("NbOfTxs", "CtrlSum", "TtlIntrBkSttlmAmt"), named=True,
     ),
     Family(
-        "pacs.010", EventKind.INITIATED, ("CdtInstr/DrctDbtTxInf",), ("CdtInstr",), index(maps.COLLECTION),
+        "pacs.010", EventKind.INITIATED, ("CdtInstr/DrctDbtTxInf", "DrctDbtTxInf", "CdtTrfTxInf"), ("CdtInstr",), index(maps.COLLECTION),
         index(maps.CREDIT_INSTRUCTION), _GROUP, _INSTRUCTING, required=_SETTLED,
         totals=("NbOfTxs", "CtrlSum"), named=True,
     ),
@@ -126,7 +126,7 @@ _ALL = (
     ),
     Family(
         "pain.007", EventKind.REVERSED, ("OrgnlPmtInfAndRvsl/TxInf", "TxInf"), ("OrgnlPmtInfAndRvsl",),
-        index(maps.RETURN), _level("RvslRsnInf"), _ORIGINAL_GROUP, _INITIATING, original=True,
+        index(maps.CUSTOMER_REVERSAL), _level("RvslRsnInf"), _ORIGINAL_GROUP, _INITIATING, original=True,
         totals=("NbOfTxs", "CtrlSum"),
         levels=(
             ("OrgnlPmtInfAndRvsl", "OrgnlPmtInfId", _status("", "PmtInfSts", "RvslRsnInf")),

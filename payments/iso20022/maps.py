@@ -191,13 +191,14 @@ STATUS: Map = {
 RETURN: Map = {
     **ORIGINAL,
     "own_id": ("RtrId", "RvslId"),
-    "amount": ("RtrdIntrBkSttlmAmt", "RvsdIntrBkSttlmAmt", "RvsdInstdAmt"),
+    "amount": ("RtrdIntrBkSttlmAmt", "RvsdIntrBkSttlmAmt"),
     "instructed_amount": ("RtrdInstdAmt", "RvsdInstdAmt"),
     "settlement_date": ("IntrBkSttlmDt",),
     "reason": reasons("RtrRsnInf") + reasons("RvslRsnInf"),
     "charges_bearer": ("ChrgBr",),
     "exchange_rate": ("XchgRate",),
 }
+CUSTOMER_REVERSAL: Map = {**RETURN, "amount": ("RvsdInstdAmt",), "instructed_amount": ()}
 # pacs.004 and pacs.007 from .09 on quote who pays the return; the original's parties rank first.
 RETURN_CHAIN: Map = {
     name: paths
