@@ -9,6 +9,7 @@ _REMEDIES = {
     "xml": "the sender has to mend the XML",
     "encoding": "save it in the encoding that its first line declares",
     "dtd": "remove the DOCTYPE: no ISO 20022 message has one",
+    "xinclude": "put the content in place of the include",
     "no_document": "an ISO 20022 message has a Document element",
     "namespace": "the Document's xmlns has to name the message, as in urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08",
     "empty_document": "ask the sender for the content",

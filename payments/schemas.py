@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
 from payments.values import Findings
+
+
+_NAMESPACE = re.compile(r"\{[^}]*\}")
+_PREFIX = re.compile(r"/[\w.-]+:")
 
 
 class Schemas:
@@ -29,20 +35,24 @@ class Schemas:
     def check(self, document: Any, version: str, findings: Findings) -> None:
         """Every way in which the document breaks its schema is an error finding at the element's path."""
         schema = self._schema(version)
-        if schema is None:
+        if schema is None or schema[1] != etree.QName(document).namespace:
             findings.warn("not_validated", version, f"there is no schema for {version} in the folder")
             return
-        if schema.validate(document):
+        alone = copy.deepcopy(document)  # without its wrapper: the schema's paths begin at the Document
+        if schema[0].validate(alone):
             return
-        for error in list(schema.error_log)[: self.MOST]:
-            findings.error("schema", _plain(error.path, document), error.message.replace("{", "").split("}")[-1][:200])
+        for error in list(schema[0].error_log)[: self.MOST]:
+            findings.error("schema", _plain(error.path, alone), _NAMESPACE.sub("", error.message)[:240])
 
-    def _schema(self, version: str) -> Any | None:
+    def _schema(self, version: str) -> tuple[Any, str | None] | None:
+        """(schema, its namespace); a variant of a community has another namespace under the same number."""
         if version not in self._loaded:
             path = self._files.get(version)
             parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
             try:
-                self._loaded[version] = etree.XMLSchema(etree.parse(str(path), parser)) if path else None
+                tree = etree.parse(str(path), parser) if path else None
+                found = (etree.XMLSchema(tree), tree.getroot().get("targetNamespace")) if tree is not None else None
+                self._loaded[version] = found
             except (etree.XMLSyntaxError, etree.XMLSchemaParseError, OSError):
                 self._loaded[version] = None
         return self._loaded[version]
@@ -52,6 +62,8 @@ def _plain(path: str | None, document: Any) -> str:
     """The schema's path is `/*/*[2]/*`: the names are looked up."""
     if not path:
         return "Document"
+    if "*" not in path:
+        return _PREFIX.sub("/", path).removeprefix("/Document/").lstrip("/")
     try:
         found = document.getroottree().xpath(path)
     except etree.XPathError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from cutwater.core.output import WIDTH, Output, glyph
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 MOST = 20  # lines beneath one message
 _STATE = {"ok": "pass", "findings": "late", "rejected": "fail"}
 _WORD = {"ok": "ok", "findings": "findings", "rejected": "REJECTED"}
-_HEAD = f"  {'KIND':<9} {'AMOUNT':>21}  {'DATE':<10} {'DEBTOR':<24} {'CREDITOR':<24} STATUS"
+_HEAD = f"  {'KIND':<9} {'AMOUNT':>21}  {'DATE':<10} {'DEBTOR':<20} {'CREDITOR':<20} STATUS"
 
 
 class Listing:
@@ -29,8 +30,8 @@ class Listing:
         parsed = piece.parsed
         if parsed.part == 0:
             self._events = self._entries = 0
-            where = f"{piece.place.path} #{piece.place.index + 1}"
-            self._out.line(_fit(f"{where}  {piece.parsed.type or 'unknown'}", WIDTH))
+            behind = f" #{piece.place.index + 1}  {piece.parsed.type or 'unknown'}"
+            self._out.line(_end(piece.place.path, WIDTH - len(behind)) + behind)
             if parsed.events:
                 self._out.line(_HEAD, style="dim")
         for event in parsed.events:
@@ -55,7 +56,7 @@ class Listing:
         for item in piece.findings[:MOST]:
             mark = "error" if item.severity == "error" else "warn "
             text = f"  {mark} {item.code} at {item.path}: {item.message}"
-            self._out.line(text if self._reveal else redact(text))
+            _wrapped(self._out, text, self._reveal)
         if len(piece.findings) > MOST:
             self._out.line(f"  ... {len(piece.findings) - MOST:,} more findings")
         self._out.line(f"  {_WORD[piece.status]}: {self._events:,} events, {self._entries:,} entries")
@@ -65,7 +66,7 @@ class Listing:
         day = event.settlement_date or event.value_date
         return (
             f"  {event.kind.value:<9} {money:>21}  {day.isoformat() if day else '-':<10} "
-            f"{self._party(event.debtor_name, event.debtor_account):<24} "
+            f"{self._party(event.debtor_name, event.debtor_account):<20} "
             f"{self._party(event.creditor_name, event.creditor_account):<24} {_fit(event.status or '', 6)}".rstrip()
         )
 
@@ -74,7 +75,7 @@ class Listing:
         if not self._reveal:
             shown = shown[:1] + "***" if shown else ""
         text = " ".join(part for part in (shown, self._account(account or "")) if part) or "-"
-        return _fit(text, 24)
+        return _fit(text, 20)
 
     def _account(self, account: str) -> str:
         if self._reveal or not account:
@@ -99,7 +100,7 @@ def print_totals(out: Output, found: Totals) -> None:
     columns = ("TYPE", "KIND", "DIRECTION", "VALUE DATE", "COUNT", "CCY", "SUM")
     out.table(columns, rows, right=("COUNT", "SUM"))
     for place, item in found.differences:
-        out.line(redact(f"{place.path} #{place.index + 1} {item.path}: {item.message}"))
+        _wrapped(out, f"{place.path} #{place.index + 1} {item.path}: {item.message}")
     Listing(out, False).end(found.tally)
 
 
@@ -108,10 +109,26 @@ def print_checks(out: Output, found: Checks) -> None:
     for place, kind, items in found.messages:
         for item in items:
             text = f"{place.path} #{place.index + 1} {kind or 'unknown'}: {item.severity} {item.code} at {item.path}: {item.message}"
-            out.line(redact(text))
+            _wrapped(out, text)
     for item in found.between:
-        out.line(redact(f"between messages: {item.severity} {item.code} at {item.path}: {item.message}"))
+        _wrapped(out, f"between messages: {item.severity} {item.code} at {item.path}: {item.message}")
     Listing(out, False).end(found.tally)
+
+
+def _wrapped(out: Output, text: str, reveal: bool = False) -> None:
+    for line in wrap(
+        text if reveal else redact(text),
+        WIDTH,
+        subsequent_indent=" " * 8,
+        initial_indent=text[: len(text) - len(text.lstrip())],
+        break_on_hyphens=False,
+    ):
+        out.line(line)
+
+
+def _end(text: str, width: int) -> str:
+    """A path is known by its end."""
+    return text if len(text) <= width else "~" + text[len(text) - width + 1 :]
 
 
 def _fit(text: str, width: int) -> str:

@@ -89,7 +89,8 @@ def _source(source: Source, schemas: Schemas | None, part: int) -> Iterator[Piec
 
 def _piece(source: Source, parsed: Parsed) -> Piece:
     place = Place(source.path, parsed.index, parsed.offset, source.sha256)
-    findings = tuple(_told(item) for item in parsed.findings)
+    # What bars it comes first: that is the reason.
+    findings = tuple(_told(item) for item in sorted(parsed.findings, key=lambda item: item.severity != "error"))
     return Piece(place, replace(parsed, findings=findings), parsed.status, findings, source.known)
 
 

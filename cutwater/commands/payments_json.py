@@ -16,7 +16,8 @@ from cutwater.core.money import Money
 from payments.model import EventKind, Finding, Parsed, PaymentEvent, Statement, StatementEntry
 
 SCHEMA = "cutwater.payments.parse/1"
-_TYPES = {"bacs.std18": "bacs18"}
+_TYPES = {"bacs.std18": "bacs18", "XML": "", "FIN": ""}  # nothing is known of the type
+_BANKS = frozenset({"pacs.009", "pacs.010", "MT200", "MT201", "MT202", "MT203", "MT204", "MT205"})
 _dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode  # any terminal and any surrogate can take it
 _TEXTS = (
     "event_key", "uetr", "end_to_end_id", "instruction_id", "transaction_id", "message_id",
@@ -29,7 +30,7 @@ _ORIGINAL = (
     "original_message_id", "original_message_type", "original_batch_id", "original_instruction_id",
     "original_end_to_end_id", "original_transaction_id", "original_uetr",
 )  # fmt: skip
-_ORDERS = frozenset({"pain.001", "pain.008"})  # what they order is the instructed amount
+_ORDERS = frozenset({"pain.001", "pain.008", "MT101"})  # what they order is the instructed amount
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ def event_body(event: PaymentEvent, full: bool = False) -> dict[str, Any]:
     body["settlement_date"] = settled.isoformat() if settled else None
     for name in _PARTIES + _ORIGINAL:
         body[name] = getattr(event, name)
+    for side in ("debtor", "creditor"):
+        # Between banks the party is itself an institution: where no other agent stands before it, it is the agent.
+        if body[f"{side}_agent"] is None and event.family in _BANKS:
+            body[f"{side}_agent"] = getattr(event, f"{side}_id")
     body["original_amount"], body["original_currency"] = _money(event.original_amount)
     day = event.original_settlement_date
     body["original_settlement_date"] = day.isoformat() if day else None

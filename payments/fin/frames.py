@@ -61,6 +61,7 @@ class Framer:
         self._ends = _Ahead(text, "\n-}", "\r-}")
         self._starts = _Ahead(text, "\n{1:", "${1:", "\x01{1:", "}{1:F", "\x03{1:")
         self._any = _Ahead(text, "{1:", "{4:")
+        self._first = _Ahead(text, "{1:")
 
     def __iter__(self) -> Iterator[Frame]:
         text, position, size = self.text, 0, len(self.text)
@@ -114,7 +115,9 @@ class Framer:
             content, after = self._block(frame, number, position)
             blocks.setdefault(number, content)
             if after < 0:
-                after = self._resume(position + 3)
+                # Braces without end are one broken message, not as many as there are braces.
+                nested = number == "4" and text[position + 3 : position + 4] == "{"
+                after = self._beyond(position + 3) if nested else self._resume(position + 3)
                 if "4" in blocks or text[after + 1 : after + 2] != "4":
                     return after
             position = after
@@ -194,6 +197,10 @@ class Framer:
             return text[begin:close], close + (2 if text[close] == "-" else 1)
         frame.troubles.append(("error", "fin_blocks", "block 4", "does not end"))
         return text[begin:stop], max(stop, begin)
+
+    def _beyond(self, position: int) -> int:
+        found = self._first.after(position)
+        return found if found >= 0 else len(self.text)
 
     def _resume(self, position: int) -> int:
         """Where the next message may begin."""

@@ -144,7 +144,7 @@ def _note(draft: Draft, line: StatementLine, note: str) -> None:
     if "+" in note:
         codes = {**plus_codes(note), **codes}
     draft.told["end_to_end_id"] = codes.get("EREF") or codes.get("ROC") or None
-    draft.told["remittance"] = codes.get("REMI") or codes.get("SVWZ") or note.replace("\n", "")
+    draft.told["remittance"] = codes.get("REMI") or codes.get("SVWZ") or note.strip("\n")
 
 
 def _booking(line: StatementLine, value_date: date | None, place: str, findings: Findings) -> date | None:

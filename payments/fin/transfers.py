@@ -135,7 +135,7 @@ class Builder:
         self.keep(tag, value)
 
     def remittance(self, tag: str, value: str) -> None:
-        self.told["remittance"] = value.replace("\n", "") or None
+        self.told["remittance"] = value.strip("\n") or None
         if value.startswith("/ROC/"):
             found = inline_codes(value).get("ROC")
             if found:
@@ -257,6 +257,8 @@ def _several(mt: str, header: Header, fields: Fields, findings: Findings) -> lis
                 builder.take([(tag, value)])
         if mt == "101":
             draft.told["batch_id"] = message_id or None
+            # :20: names the batch; what names the payment to both banks is :21:.
+            draft.told["instruction_id"] = draft.told.get("end_to_end_id")
         found.append(draft)
     if not found:
         findings.error("missing_field", f":{opens}:", "the message holds no transaction")

@@ -11,7 +11,7 @@ from payments.iso20022.context import Header, Level, Message
 from payments.iso20022.families import FAMILIES, MESSAGE_ID, Family
 from payments.iso20022.reader import TransactionReader
 from payments.iso20022.statements import StatementReader
-from payments.iso20022.xml import Element, begun, leaves, local, look, message_type, read
+from payments.iso20022.xml import Element, begun, kind_in, leaves, local, look, message_type, read
 from payments.model import Parsed
 from payments.schemas import Schemas
 from payments.values import Findings, iso_time
@@ -19,6 +19,7 @@ from payments.values import Findings, iso_time
 MAX_DOCUMENTS = 100_000
 _BEGINS = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(AppHdr|Document)[\s>/]")
 _ROOT = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?[A-Za-z_][\w.-]*)[\s>/]")
+_DEFINED = re.compile(r"([a-z]{4}\.[0-9]{3})\.[0-9]{3}\.[0-9]{2}")
 Reader = TransactionReader | StatementReader
 
 
@@ -53,7 +54,7 @@ def _one(payload: bytes, schemas: Schemas | None) -> Iterator[Parsed]:
     findings = Findings()
     root = read(payload, findings)
     if root is None:
-        yield Parsed("XML", "", (), findings.tuple(), form="mx")
+        yield Parsed(kind_in(payload) or "XML", "", (), findings.tuple(), form="mx")
         return
     pairs = documents(root)
     if not pairs:
@@ -123,6 +124,9 @@ def _document(header: Element | None, document: Element, findings: Findings, sch
         return Parsed(version or "XML", head.message_id, (), findings.tuple(), form="mx")
     if not family:
         family, version = message_type(body)
+    if not family and (match := _DEFINED.fullmatch(head.definition)):
+        family, version = match[1], match[0]
+        findings.warn("namespace", "Document", f"the namespace names no message; read as {version}, as the header says")
     if not family:
         findings.error("namespace", "Document", "the namespace names no ISO 20022 message and version")
         return Parsed("XML", head.message_id, (), findings.tuple(), form="mx")

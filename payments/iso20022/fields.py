@@ -20,6 +20,7 @@ Told = dict[str, Any]
 
 _MONEY = frozenset({"amount", "instructed_amount", "original_amount"})
 _DATES = frozenset({"settlement_date", "value_date", "requested_date", "booking_date", "original_settlement_date"})
+_SAID = _MONEY | _DATES  # an empty one is a finding, not silence
 UETR = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REPEATS = frozenset({"remittance"})  # every occurrence counts
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
@@ -50,7 +51,7 @@ def tell(values: Mapping[str, str], where: Index, place: str, findings: Findings
                 extra[path] = text
             continue
         field, rank = hit
-        if not text and field not in _MONEY:
+        if not text and field not in _SAID:
             continue
         before = won.get(field)
         if before is None:
@@ -91,6 +92,9 @@ def _money(
 
 def _date(text: str, place: str, findings: Findings, _: Mapping[str, str], extra: dict[str, str], path: str) -> Any:
     """A date as it was said stays in `extra` where more than a day was said."""
+    if not text:
+        findings.warn("date", place, "the date is empty")
+        return None
     found = iso_date(text, place, findings)
     if found is None or len(text) > 10:
         extra[path] = text

@@ -11,11 +11,23 @@ from payments.formats.base import Source
 from payments.iso20022.context import Header, Level, Message
 from payments.iso20022.envelope import Reader, header_of, kept, opened, part_of, reader_of
 from payments.iso20022.families import FAMILIES, NAMES, Family
-from payments.iso20022.xml import SAFE, Element, Feed, GapTooLarge, HasDoctype, leaves, local, message_type, told
+from payments.iso20022.xml import (
+    SAFE,
+    XINCLUDE,
+    Element,
+    Feed,
+    GapTooLarge,
+    HasDoctype,
+    HasInclude,
+    leaves,
+    local,
+    message_type,
+    told,
+)
 from payments.model import Parsed
 from payments.values import Findings
 
-_TAGS = [f"{{*}}{name}" for name in ("AppHdr", "Document", *NAMES)]
+_TAGS = [XINCLUDE, *(f"{{*}}{name}" for name in ("AppHdr", "Document", *NAMES))]
 
 
 class _Stream:
@@ -33,6 +45,8 @@ class _Stream:
         self.last: Element | None = None  # the transaction before: it is let go when the next one has ended
 
     def start(self, element: Element) -> None:
+        if element.tag.startswith(XINCLUDE[:-1]):
+            raise HasInclude
         name = local(element.tag)
         if name == "Document" and self.document is None:
             self.document = element
@@ -167,6 +181,8 @@ def parse_stream(source: Source, size: int) -> Iterator[Parsed]:
                 yield from state.end(element)
     except HasDoctype:
         findings.error("dtd", "prolog", "a document type declaration is refused")
+    except HasInclude:
+        findings.error("xinclude", "Document", "an XInclude is refused: nothing is fetched from elsewhere")
     except GapTooLarge:
         findings.error("too_large", "Document", "one element has more than 64 MiB: that is no message")
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:

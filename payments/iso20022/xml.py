@@ -14,6 +14,7 @@ Element = Any
 _DOCTYPE = re.compile(rb"<\x00?!\x00?D\x00?O\x00?C\x00?T\x00?Y\x00?P\x00?E", re.IGNORECASE)
 _NAMESPACE = re.compile(r"([a-z]{4}\.[0-9]{3})\.([0-9]{3})\.([0-9]{2})(?![0-9])")
 LEADING = b" \t\r\n\x00\x01$"
+XINCLUDE = "{http://www.w3.org/2001/XInclude}*"
 MAX_GAP = 64 * 1024 * 1024  # bytes without a transaction's end that a streamed document may have
 SAFE: dict[str, Any] = {
     "resolve_entities": False,
@@ -29,6 +30,10 @@ _LOCAL: dict[str, str] = {}
 
 class GapTooLarge(Exception):
     """More bytes than one element may have."""
+
+
+class HasInclude(Exception):
+    """An XInclude: nothing is fetched from elsewhere."""
 
 
 class HasDoctype(Exception):
@@ -73,7 +78,18 @@ def read(payload: bytes, findings: Findings) -> Element | None:
     if root is None or root.getroottree().docinfo.internalDTD is not None:
         findings.error("dtd" if root is not None else "xml", "prolog", "a document type declaration is refused")
         return None
+    if next(root.iter(XINCLUDE), None) is not None:
+        findings.error("xinclude", "Document", "an XInclude is refused: nothing is fetched from elsewhere")
+        return None
     return root
+
+
+def kind_in(head: bytes) -> str:
+    """The message type that the first bytes name, of a message that cannot be read further."""
+    for match in _NAMESPACE.finditer(head.replace(b"\x00", b"")[:65_536].decode("latin-1")):
+        if match[1] != "head.001":
+            return match[0]
+    return ""
 
 
 def begun(payload: bytes) -> bytes:
