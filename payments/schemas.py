@@ -11,7 +11,6 @@ from lxml import etree
 
 from payments.values import Findings
 
-
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _PREFIX = re.compile(r"/[\w.-]+:")
 
@@ -27,7 +26,7 @@ class Schemas:
             parts = path.stem.split(".")
             for start in range(len(parts) - 3):
                 self._files.setdefault(".".join(parts[start : start + 4]), path)
-        self._loaded: dict[str, Any] = {}
+        self._loaded: dict[str, tuple[Any, str | None] | None] = {}
 
     def __len__(self) -> int:
         return len(self._files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from payments.model import PaymentEvent
 
 MOST = 20  # lines beneath one message
+_QUOTES = frozenset({"schema", "statement_line"})  # their words quote what the message says, which may be a name
+_VALUE = re.compile(r"(The value |: |^)'[^']*'")
 _STATE = {"ok": "pass", "findings": "late", "rejected": "fail"}
 _WORD = {"ok": "ok", "findings": "findings", "rejected": "REJECTED"}
 _HEAD = f"  {'KIND':<9} {'AMOUNT':>21}  {'DATE':<10} {'DEBTOR':<20} {'CREDITOR':<20} STATUS"
@@ -55,7 +58,8 @@ class Listing:
             self._out.line(_fit(words, WIDTH))
         for item in piece.findings[:MOST]:
             mark = "error" if item.severity == "error" else "warn "
-            text = f"  {mark} {item.code} at {item.path}: {item.message}"
+            words = item.message if self._reveal or item.code not in _QUOTES else _VALUE.sub(r"\1'***'", item.message)
+            text = f"  {mark} {item.code} at {item.path}: {words}"
             _wrapped(self._out, text, self._reveal)
         if len(piece.findings) > MOST:
             self._out.line(f"  ... {len(piece.findings) - MOST:,} more findings")
@@ -108,7 +112,8 @@ def print_checks(out: Output, found: Checks) -> None:
     """One line a finding, messages without any left out."""
     for place, kind, items in found.messages:
         for item in items:
-            text = f"{place.path} #{place.index + 1} {kind or 'unknown'}: {item.severity} {item.code} at {item.path}: {item.message}"
+            words = _VALUE.sub(r"\1'***'", item.message) if item.code in _QUOTES else item.message
+            text = f"{place.path} #{place.index + 1} {kind or 'unknown'}: {item.severity} {item.code} at {item.path}: {words}"
             _wrapped(out, text)
     for item in found.between:
         _wrapped(out, f"between messages: {item.severity} {item.code} at {item.path}: {item.message}")
