@@ -171,17 +171,18 @@ def content_hash(
     The content is `name 1E value` of every field that says something and `+path 1E value` of `extra`, sorted by name and
     joined by 1F: amounts with five places, times in UTC. A field that is added later changes no hash where it is silent.
     """
-    items = {"family": family, "kind": str(kind)}
+    items = {
+        name: value if value.__class__ is str else canonical(value) for name, value in said.items() if name not in _AWAY
+    }
+    items["family"], items["kind"] = family, str(kind)
     if uetr:
         items["uetr"] = uetr
-    for name, value in said.items():
-        if name not in _AWAY:
-            items[name] = value if isinstance(value, str) else canonical(value)
     if extra:
         items.update(("+" + path, value) for path, value in extra.items())
-    if any("\x1e" in text or "\x1f" in text for pair in items.items() for text in pair):
+    content = "\x1f".join([f"{name}\x1e{value}" for name, value in sorted(items.items())])
+    if content.count("\x1e") + content.count("\x1f") != 2 * len(items) - 1:
         items = {_escaped(name): _escaped(value) for name, value in items.items()}
-    content = "\x1f".join([f"{name}\x1e{items[name]}" for name in sorted(items)])
+        content = "\x1f".join([f"{name}\x1e{items[name]}" for name in sorted(items)])
     return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 
 from payments import formats
 from payments.formats import base
-from payments.formats.base import HEAD, LEADING, Format, Options, Prefixed, Source
+from payments.formats.base import HEAD, LEADING, SURE, Format, Options, Prefixed, Source, all_of
 from payments.model import Finding, Parsed, refused
 
 SYNTHETIC = "SYNTHETIC"  # marked as such in its envelope, whatever it looks like
@@ -20,9 +20,10 @@ CONTROL_FORMATS = frozenset({"FIN.ACK", "FIN.NAK", "FIN.TRAINING", "FIN.SERVICE"
 
 @cache
 def all_formats() -> tuple[Format, ...]:
-    """Every format there is, by name of its module."""
+    """Every format there is, those that are told at a glance first."""
     names = sorted(item.name for item in iter_modules(formats.__path__) if item.name != "base")
-    return tuple(import_module(f"payments.formats.{name}").FORMAT for name in names)
+    found = [import_module(f"payments.formats.{name}").FORMAT for name in names]
+    return tuple(sorted(found, key=lambda item: item.dear))
 
 
 def sniff(head: bytes, hint: str = "") -> Format | None:
@@ -30,9 +31,14 @@ def sniff(head: bytes, hint: str = "") -> Format | None:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip(LEADING)
     if not start:
         return None
-    ranked = [(item.sniff(start, hint), number, item) for number, item in enumerate(all_formats())]
-    sure, _, found = max(ranked, key=lambda item: (item[0], -item[1]))
-    return found if sure else None
+    best, found = 0, None
+    for item in all_formats():
+        sure = item.sniff(start, hint)
+        if sure == SURE:
+            return item
+        if sure > best:
+            best, found = sure, item
+    return found
 
 
 def read(source: Source, options: Options | None = None) -> Iterator[Parsed]:
@@ -65,7 +71,10 @@ def parse(payload: bytes, hint: str = "") -> Parsed:
     if len(payload) > base.MAX_BYTES:
         text = f"{len(payload)} bytes; at most {base.MAX_BYTES} are parsed"
         return refused("", "", "too_large", text)
-    return merged(read(BytesIO(payload), Options(hint=hint)))
+    options = Options(hint=hint)
+    found = sniff(payload[:HEAD], hint)
+    parts = read(BytesIO(payload), options) if found is None else all_of(found, payload, options)
+    return merged(item if item.form else replace(item, form=found.name if found else "") for item in parts)
 
 
 def merged(parts: Iterable[Parsed]) -> Parsed:

@@ -61,13 +61,11 @@ def money(
         return None
     if not known(code):
         findings.warn("unknown_currency", place, f"{code} is no currency of ISO 4217")
-    if sum(char.isdigit() for char in text.lstrip("+0").rstrip("0")) > 18:
+    if len(text) > 18 and sum(char.isdigit() for char in text.lstrip("+0").rstrip("0")) > 18:
         findings.warn("amount_digits", place, "more than the 18 digits that ISO 20022 allows")
-    exponent = value.amount.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > minor_units(code):
-        findings.warn(
-            "minor_units", place, f"{code} has {minor_units(code)} decimal places, the amount has {-exponent}"
-        )
+    decimals = len(text.partition("," if comma else ".")[2].rstrip("0"))
+    if decimals > minor_units(code):
+        findings.warn("minor_units", place, f"{code} has {minor_units(code)} decimal places, the amount has {decimals}")
     return value
 
 

@@ -36,6 +36,7 @@ MINOR_UNITS = {
 # ISO 20022 allows 18 digits in all, up to 5 of them fractions: 18 integer digits are legal, so 23 are carried.
 EXACT = Context(prec=38, traps=[InvalidOperation])
 FIVE_PLACES = Decimal("0.00001")
+_LIMIT = Decimal(10) ** 18
 
 
 def minor_units(currency: str) -> int:
@@ -55,7 +56,7 @@ class Money:
             raise ValueError(f"an amount is a finite Decimal, not {self.amount!r}")
         if len(self.currency) != 3 or not self.currency.isalpha() or not self.currency.isupper():
             raise ValueError(f"{self.currency!r} is no ISO 4217 code")
-        if self.amount != self.amount.quantize(FIVE_PLACES, context=EXACT) or abs(self.amount) >= Decimal(10) ** 18:
+        if self.amount != self.amount.quantize(FIVE_PLACES, context=EXACT) or abs(self.amount) >= _LIMIT:
             raise ValueError(f"{self.amount} does not fit Decimal(23,5)")
 
     def __str__(self) -> str:

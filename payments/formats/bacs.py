@@ -13,6 +13,7 @@ class Bacs:
     """A label begins it; a hint is enough where it is torn."""
 
     name = "file"
+    dear = 0
 
     def sniff(self, head: bytes, hint: str) -> int:
         return SURE if head[:4] in (b"VOL1", b"HDR1", b"UHL1") else POSSIBLE if "bacs" in hint else NO

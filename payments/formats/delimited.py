@@ -21,6 +21,7 @@ class Delimited:
     """A first line of names, an amount and a currency among them; a hint is enough where the names are a manifest's."""
 
     name = "file"
+    dear = 2
 
     def sniff(self, head: bytes, hint: str) -> int:
         return LIKELY if looks_csv(head) else POSSIBLE if "csv" in hint else NO

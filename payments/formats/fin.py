@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 
 from payments.fin import parse_messages
 from payments.fin.reader import looks_bare
@@ -14,6 +15,7 @@ class Fin:
     """Block 1 begins it, another block where that is lost; a bare text has fields at the beginning of its lines."""
 
     name = "mt"
+    dear = 1
 
     def sniff(self, head: bytes, hint: str) -> int:
         if head.startswith((b"{1:", b"{2:", b"{4:", b"{3:")):
@@ -21,6 +23,9 @@ class Fin:
         if looks_bare(head) or b"{1:F" in head:
             return LIKELY
         return POSSIBLE if "fin" in hint else NO
+
+    def parse_bytes(self, payload: bytes, options: Options) -> Iterator[Parsed]:
+        return parse_messages(payload) if payload.strip() else self.parse(BytesIO(payload), options)
 
     def parse(self, source: Source, options: Options) -> Iterator[Parsed]:
         payload = read_all(source)

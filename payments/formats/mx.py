@@ -17,9 +17,13 @@ class Mx:
     """XML by its first character, in whatever encoding."""
 
     name = "mx"
+    dear = 0
 
     def sniff(self, head: bytes, hint: str) -> int:
         return SURE if head.startswith(_STARTS) else NO
+
+    def parse_bytes(self, payload: bytes, options: Options) -> Iterator[Parsed]:
+        return parse_tree(payload, options.schemas)
 
     def parse(self, source: Source, options: Options) -> Iterator[Parsed]:
         payload = take(source, TREE)

@@ -28,7 +28,8 @@ def parse_tree(payload: bytes, schemas: Schemas | None = None) -> Iterator[Parse
     index = 0
     for start, piece in _pieces(payload):
         for parsed in _one(piece, schemas):
-            yield replace(parsed, index=index, offset=parsed.offset + start)
+            at = parsed.offset + start
+            yield replace(parsed, index=index, offset=at) if index or at else parsed
             index += 1
 
 
@@ -36,7 +37,7 @@ def _pieces(payload: bytes) -> list[tuple[int, bytes]]:
     """Several XML documents one after the other are read one by one."""
     lead = len(payload) - len(begun(payload))
     root = _ROOT.search(payload)
-    if root is None or payload.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00<")):
+    if root is None or payload.count(b"</" + root[1]) < 2 or payload.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00<")):
         return [(0, payload)]
     again = re.compile(rb"</" + re.escape(root[1]) + rb"\s*>[\s\x00\x01\x03$\x1a]*(?=<)")
     starts = [lead]
@@ -62,7 +63,8 @@ def _one(payload: bytes, schemas: Schemas | None) -> Iterator[Parsed]:
         return
     offsets = _offsets(payload, len(pairs)) if len(pairs) > 1 else [0]
     for (header, document), offset in zip(pairs[:MAX_DOCUMENTS], offsets, strict=False):
-        yield replace(_document(header, document, Findings(), schemas), offset=offset)
+        parsed = _document(header, document, Findings(), schemas)
+        yield replace(parsed, offset=offset) if offset else parsed
 
 
 def documents(root: Element) -> list[tuple[Element | None, Element]]:

@@ -11,7 +11,7 @@ from payments.formats.base import Source
 from payments.values import Findings
 
 Element = Any
-_DOCTYPE = re.compile(rb"<\x00?!\x00?D\x00?O\x00?C\x00?T\x00?Y\x00?P\x00?E", re.IGNORECASE)
+_DOCTYPES = tuple("<!DOCTYPE".encode(encoding) for encoding in ("ascii", "utf-16-le", "utf-16-be"))
 _NAMESPACE = re.compile(r"([a-z]{4}\.[0-9]{3})\.([0-9]{3})\.([0-9]{2})(?![0-9])")
 LEADING = b" \t\r\n\x00\x01$"
 XINCLUDE = "{http://www.w3.org/2001/XInclude}*"
@@ -54,9 +54,9 @@ class Feed:
         if self._since > MAX_GAP:
             raise GapTooLarge
         window = self._tail + piece
-        if _DOCTYPE.search(window):
+        if has_doctype(window):
             raise HasDoctype
-        self._tail = window[-17:]
+        self._tail = window[-18:]
         return piece
 
     def mark(self) -> None:
@@ -67,7 +67,7 @@ class Feed:
 def read(payload: bytes, findings: Findings) -> Element | None:
     """The root element; None and an error finding where it is not well-formed, has a DTD or breaks its encoding."""
     # Looked for before parsing: an internal subset is work for the parser even where entities stay unexpanded.
-    if _DOCTYPE.search(payload):
+    if has_doctype(payload):
         findings.error("dtd", "prolog", "a document type declaration is refused")
         return None
     try:
@@ -78,10 +78,15 @@ def read(payload: bytes, findings: Findings) -> Element | None:
     if root is None or root.getroottree().docinfo.internalDTD is not None:
         findings.error("dtd" if root is not None else "xml", "prolog", "a document type declaration is refused")
         return None
-    if next(root.iter(XINCLUDE), None) is not None:
+    if (b"XInclude" in payload or b"\x00" in payload) and next(root.iter(XINCLUDE), None) is not None:
         findings.error("xinclude", "Document", "an XInclude is refused: nothing is fetched from elsewhere")
         return None
     return root
+
+
+def has_doctype(payload: bytes) -> bool:
+    """XML knows the word in capitals alone; any other way to write it is not well-formed."""
+    return any(word in payload for word in _DOCTYPES)
 
 
 def kind_in(head: bytes) -> str:
@@ -146,21 +151,36 @@ def leaves(element: Element | None, skip: frozenset[str] = frozenset()) -> dict[
 
 
 def _walk(element: Element, prefix: str, out: dict[str, str], skip: frozenset[str]) -> None:
-    seen: dict[str, int] = {}
+    """A schema lets an element repeat only right behind itself; where one does so elsewhere, its leaves are numbered."""
     names = _LOCAL
+    last, count = "", 1
     for item in element:
         tag = item.tag
         name = names.get(tag) or local(tag)
         if not name or name in skip:
             continue
-        count = seen[name] = seen.get(name, 0) + 1
-        path = f"{prefix}{name}[{count}]" if count > 1 else prefix + name
+        if name == last:
+            count += 1
+            path = f"{prefix}{name}[{count}]"
+        else:
+            last, count = name, 1
+            path = prefix + name
         if len(item):
             _walk(item, path + "/", out, _NOTHING)
         else:
-            out[path] = (item.text or "").strip()
+            text = item.text
+            if path in out:
+                path = _free(path, out)
+            out[path] = text.strip() if text else ""
         for attribute, value in item.items():
             out[f"{path}@{local(attribute)}"] = value
+
+
+def _free(path: str, out: dict[str, str]) -> str:
+    number = 2
+    while f"{path}[{number}]" in out:
+        number += 1
+    return f"{path}[{number}]"
 
 
 _NOTHING: frozenset[str] = frozenset()
