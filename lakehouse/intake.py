@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from lakehouse.ports import Delivery
+from payments.identity import canonical
 from payments.model import Finding, Parsed, PaymentEvent
 from payments.registry import CONTROL_FORMATS
 
@@ -189,7 +190,7 @@ def _events(booked: list[tuple[str, str, PaymentEvent]], at: datetime) -> Column
         "payment_key": [item.payment_key for item in events],
         "amount": [item.amount.amount if item.amount else None for item in events],
         "currency": [item.amount.currency if item.amount else None for item in events],
-        "extra": [_dump(item.extra) if item.extra else None for item in events],
+        "extra": [_dump(kept) if (kept := _kept(item)) else None for item in events],
         "ingested_at": [at] * len(events),
     }
     for name in _SAME:
@@ -197,7 +198,31 @@ def _events(booked: list[tuple[str, str, PaymentEvent]], at: datetime) -> Column
     return columns
 
 
+def _kept(event: PaymentEvent) -> dict[str, str]:
+    """What the event says and the table has no column for: the model's other fields by name, and its `extra` by path."""
+    kept = dict(event.extra)
+    for name, value in vars(event).items():
+        if value is not None and name not in _COLUMNS:
+            kept[name] = value if value.__class__ is str else canonical(value)
+    return kept
+
+
 _SAME = tuple(
     "uetr end_to_end_id instruction_id value_date status reason reporter event_time debtor_account creditor_account "
     "batch_id".split()
+)
+_COLUMNS = frozenset(
+    (
+        *_SAME,
+        "event_key",
+        "content_hash",
+        "family",
+        "kind",
+        "sender",
+        "message_id",
+        "ordinal",
+        "payment_key",
+        "amount",
+        "extra",
+    )
 )
