@@ -20,6 +20,8 @@ from typing import Any
 from cutwater.core.money import EXACT, Money
 from payments.values import Findings, check_total, money, number
 
+_ROWS = ("rows", "row_count", "record_count", "count", "records")  # what others call it
+_SUMS = ("sums", "control_sums", "totals", "sum", "control_sum", "total")
 MAX_MANIFEST = 1_048_576
 MAX_FIELD = 131_072
 _DELIMITERS = ",;\t|"
@@ -202,6 +204,8 @@ def _totals(file: CsvFile, findings: Findings) -> None:
             have = sums.get(row.amount.currency, Decimal(0))
             sums[row.amount.currency] = EXACT.add(have, row.amount.amount)
     told = file.manifest
+    if "" in told.sums and len(sums) == 1:
+        told.sums.setdefault(next(iter(sums)), told.sums.pop(""))
     stated = str(told.rows) if told.rows is not None else None
     check_total(file.control, "rows", stated, len(file.rows), "manifest/rows", findings)
     for currency in sorted({*sums, *told.sums}):
@@ -226,15 +230,19 @@ def _manifest(raw: bytes | None, findings: Findings) -> Manifest:
         findings.error("manifest", "manifest", "the manifest is no JSON object of at most 1 MiB")
         return told
     told.id, told.sender, told.sha256 = (str(data.get(name) or "")[:140] for name in ("id", "sender", "sha256"))
-    rows = data.get("rows")
+    rows = next((data[name] for name in _ROWS if name in data), None)
     told.rows = rows if isinstance(rows, int) and not isinstance(rows, bool) else None
-    sums = data.get("sums")
+    sums = next((data[name] for name in _SUMS if name in data), None)
+    if isinstance(sums, str | int | Decimal) and not isinstance(sums, bool):
+        sums = {str(data.get("currency") or ""): sums}
     for currency, value in sums.items() if isinstance(sums, dict) else ():
         found = number(f"{value:f}" if isinstance(value, Decimal) else str(value))
         if found is None:
             findings.error("manifest", f"manifest/sums/{str(currency)[:10]}", f"{str(value)[:40]!r} is no amount")
         else:
-            told.sums[str(currency)[:3].upper()] = found
+            # A sum by another name than a currency's (`amount`) is that of the file's one currency.
+            name = str(currency).upper()
+            told.sums[name if len(name) == 3 and name.isalpha() else ""] = found
     if told.rows is None or not told.sums:
         findings.error("manifest", "manifest", "the manifest states no number of rows, or no sums")
     columns = data.get("columns")

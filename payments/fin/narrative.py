@@ -42,6 +42,27 @@ _PLUS = re.compile(r"([A-Z]{4})\+")
 _SUBFIELD = re.compile(r"\?[0-9]{2}")
 
 
+_NUMBERED = re.compile(r"[0-9]{3}(?=[?@^~][0-9]{2})")
+_PURPOSE = (*(f"2{digit}" for digit in range(10)), *(f"6{digit}" for digit in range(4)))
+
+
+def subfields(text: str) -> dict[str, str]:
+    """`166?00GUTSCHRIFT?20Rent?30BIC?31account?32name`: subfields by number; `text` holds the lines of the purpose together.
+
+    Empty where the text is not of that form. The mark is most often `?`; what stands there is the mark throughout.
+    """
+    head = _NUMBERED.match(text)
+    if head is None:
+        return {}
+    mark = text[head.end()]
+    found: dict[str, str] = {}
+    for part in text.replace("\n", "")[head.end() + 1 :].split(mark):
+        number, value = part[:2], part[2:]
+        found[number] = found.get(number, "") + value
+    found["text"] = "".join(found[number] for number in _PURPOSE if number in found)
+    return found
+
+
 def plus_codes(text: str) -> dict[str, str]:
     """`166?00UEBERWEISUNG?20EREF+E2E1?21SVWZ+Rent`: the German banks' way, codes with `+` over numbered subfields."""
     flat = _SUBFIELD.sub("", text.replace("\n", "")) if "?" in text else text.replace("\n", "")

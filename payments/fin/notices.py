@@ -68,6 +68,8 @@ def common_group(header: Header, fields: Fields, findings: Findings) -> list[Dra
     told["original_uetr"] = draft.uetr
     for tag, value in fields:
         _field(draft, tag, value, findings)
+    if told.get("amount") is None and told.get("original_amount") is not None:
+        told["amount"] = told["original_amount"]
     if header.mt[1:] == "99":
         refused(draft, values.get("79", ""))
         if not draft.kind:

@@ -9,7 +9,7 @@ from cutwater.core.money import Money
 from payments.fin.draft import Draft
 from payments.fin.fields import Fields
 from payments.fin.lines import StatementLine, read_line
-from payments.fin.narrative import inline_codes, plus_codes
+from payments.fin.narrative import inline_codes, plus_codes, subfields
 from payments.fin.notices import account_of
 from payments.fin.values import day_of, money_of, offset_time
 from payments.sheets import Sheet
@@ -140,11 +140,27 @@ def _note(draft: Draft, line: StatementLine, note: str) -> None:
     draft.extra.update({name: value for name, value in said.items() if value})
     if not note:
         return
-    codes = inline_codes(note) if "/" in note else {}
-    if "+" in note:
-        codes = {**plus_codes(note), **codes}
-    draft.told["end_to_end_id"] = codes.get("EREF") or codes.get("ROC") or None
-    draft.told["remittance"] = codes.get("REMI") or codes.get("SVWZ") or note.strip("\n")
+    told, numbered = draft.told, subfields(note)
+    text = numbered.get("text", note)
+    codes = inline_codes(text) if "/" in text and not numbered else {}
+    if "+" in text:
+        codes = {**plus_codes(text), **codes}
+    told["end_to_end_id"] = codes.get("EREF") or codes.get("ROC") or None
+    told["remittance"] = codes.get("REMI") or codes.get("SVWZ") or text.strip("\n") or None
+    if codes.get("MREF"):
+        told["mandate_id"] = codes["MREF"]
+    if numbered:
+        _other_side(draft, numbered)
+
+
+def _other_side(draft: Draft, numbered: dict[str, str]) -> None:
+    """Who paid, or was paid, by the subfields 30 to 33 and 38."""
+    side = "debtor" if draft.told["direction"] == CREDIT else "creditor"
+    name = (numbered.get("32", "") + numbered.get("33", "")).strip()
+    account = (numbered.get("38") or numbered.get("31") or "").replace(" ", "")
+    for field_name, value in (("name", name), ("account", account), ("agent", numbered.get("30", "").strip())):
+        if value:
+            draft.told[f"{side}_{field_name}"] = value
 
 
 def _booking(line: StatementLine, value_date: date | None, place: str, findings: Findings) -> date | None:

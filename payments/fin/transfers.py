@@ -141,6 +141,11 @@ class Builder:
             if found:
                 self.told["end_to_end_id"] = found
 
+    def envelope(self, tag: str, value: str) -> None:
+        """77T: MT103 REMIT's remittance, in place of :70:."""
+        self.keep(tag, value)
+        self.told.setdefault("remittance", value.strip("\n") or None)
+
     def execution(self, tag: str, value: str) -> None:
         self.told["requested_date"] = self.told["value_date"] = day_of(tag, value, self.findings)
 
@@ -164,6 +169,7 @@ HANDLERS: dict[str, Callable[[Builder, str, str], None]] = {
     "71F": Builder.charge,
     "71G": Builder.charge,
     "70": Builder.remittance,
+    "77T": Builder.envelope,
     "30": Builder.execution,
     "13D": Builder.moment,
     "72": Builder.to_next,

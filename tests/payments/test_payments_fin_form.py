@@ -17,6 +17,7 @@ from payments.fin.narrative import code_lines, inline_codes
 from payments.fin.party import read_party
 from payments.fin.reader import FinMessage, read_fin
 from payments.fin.sequences import Gap, Sequences
+from payments.registry import parse
 
 
 def read(payload: bytes) -> list[FinMessage]:
@@ -323,3 +324,23 @@ def test_gaps_whatever_the_order(numbers: list[int]) -> None:
         Gap("O", "BANKGB2LAXXX", "0001", 6, 6),
     ]
     assert sequences.repeats == {("O", "BANKGB2LAXXX", "0001", 5): 2}
+
+
+def test_the_german_way_of_86_names_the_other_side_and_the_purpose() -> None:
+    text = (
+        ":20:STARTUMSE\n:25:10020030/1234567\n:28C:00000/001\n:60F:C040213EUR1234,56\n:61:0402170217CR99,50NTRFNONREF\n"
+        ":86:166?00GUTSCHRIFT?20EREF+E2E-4711?21SVWZ+Rechnung 99 ?22und mehr?30DEUTDEFF?31DE89370400440532013000?32Max ?33Muster\n"
+        ":62F:C040217EUR1334,06\n-\n"
+    )
+    (event,) = parse(text.encode()).events
+    assert (event.end_to_end_id, event.remittance) == ("E2E-4711", "Rechnung 99 und mehr")
+    assert (event.debtor_name, event.debtor_account) == ("Max Muster", "DE89370400440532013000")
+    assert (event.debtor_agent, event.creditor_account) == ("DEUTDEFF", "10020030/1234567")
+
+
+def test_braces_without_end_are_one_broken_message() -> None:
+    head = samples.mt103()[:50]
+    found = list(read_fin(head + b"{4:" * 5000 + b"\r\n" + samples.mt103()))
+    assert len(found) == 2
+    assert found[1].header.mt == "103"
+    assert not [item for item in found[1].troubles if item[0] == "error"]
