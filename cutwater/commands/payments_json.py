@@ -47,6 +47,9 @@ class Place:
 
 
 def type_of(parsed: Parsed) -> str | None:
+    """None where nothing tells. A training message is of the type that it trains."""
+    if parsed.type == "FIN.TRAINING" and parsed.control.get("mt"):
+        return f"MT{parsed.control['mt']}"
     return _TYPES.get(parsed.type, parsed.type) or None
 
 
