@@ -9,13 +9,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import backfill, compare, places
+from bench import backfill, compare, messages, places
 from bench.report import Section, machine, show, write
 
 BENCHES: dict[str, Callable[[int], Section]] = {
     "backfill": backfill.bench,
     "compare": compare.bench,
     "places": places.bench,
+    "messages": messages.bench,
 }
 
 
