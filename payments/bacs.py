@@ -8,16 +8,20 @@ processing day 101-106 in multi-day files.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from io import BytesIO
 
 from cutwater.core.money import Money
+from payments.formats.base import Source
 from payments.identity import join_key, make_event
 from payments.model import EventKind, Parsed, PaymentEvent
 from payments.values import Findings, check_total
 
+LONGEST = 65_536
 _LABELS = ("VOL1", "HDR1", "HDR2", "UHL1", "EOF1", "EOF2", "UTL1")
 _DEBITS = frozenset({"01", "17", "18", "19"})
 _CREDITS = frozenset({"99", "Z4", "Z5"})
@@ -36,6 +40,7 @@ class _File:
     pence: dict[str, int] = field(default_factory=lambda: {"debit": 0, "credit": 0})
     count: dict[str, int] = field(default_factory=lambda: {"debit": 0, "credit": 0})
     contras: int = 0
+    number: int = 0
     instructions: int = 0
 
     @property
@@ -55,45 +60,71 @@ class _File:
 
 
 def parse_bacs(payload: bytes) -> Parsed:
-    """One file: an INITIATED event a data record. Never raises for bad content.
+    """One file as a whole; see `parts`."""
+    (found,) = parts(BytesIO(payload), sys.maxsize)
+    return found
+
+
+def parts(source: Source, size: int) -> Iterator[Parsed]:
+    """One file: an INITIATED event a data record, in parts of `size` events. Never raises for bad content.
 
     A control total that disagrees is a warning: the records that are there are accepted, the difference is kept.
     """
-    findings = Findings()
-    try:
-        text = payload.decode("ascii")
-    except UnicodeDecodeError as error:
-        findings.warn("charset", f"byte {error.start}", "outside the Bacs character set; read as Latin-1")
-        text = payload.decode("latin-1")
-    file = _File(findings)
-    for number, line in _lines(text):
+    file, part = _File(Findings()), 0
+    for number, line in _lines(source, file.findings):
         if line[:4] in _LABELS:
             file.labels.setdefault(line[:4], line)
         else:
             _record(file, number, line)
+        if len(file.events) >= size:
+            yield Parsed("bacs.std18", file.message_id, tuple(file.events), form="file", part=part, last=False)
+            file.events, part = [], part + 1
     for name in ("VOL1", "HDR1", "UHL1", "EOF1", "UTL1"):
         if name not in file.labels:
-            findings.error("missing_label", name, f"the file has no {name} label: it is not complete")
+            file.findings.error("missing_label", name, f"the file has no {name} label: it is not complete")
     if not file.message_id:
-        findings.error("missing_identity", "HDR1", "neither serial number nor processing day")
+        file.findings.error("missing_identity", "HDR1", "neither serial number nor processing day")
     control = _control(file)
-    return Parsed(
+    yield Parsed(
         "bacs.std18",
         file.message_id,
         tuple(file.events),
-        findings.tuple(),
+        file.findings.tuple(),
         control,
         form="file",
         sender=file.user or None,
+        part=part,
     )
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    # Not splitlines(): it also breaks at form feeds and the like, which would tear a record apart.
-    for number, line in enumerate(text.split("\n"), 1):
-        content = line.removesuffix("\r")
-        if content.strip("\x1a \t"):
+def _lines(source: Source, findings: Findings) -> Iterator[tuple[int, str]]:
+    """Not splitlines(): it also breaks at form feeds and the like, which would tear a record apart."""
+    number, offset, told = 0, 0, False
+    for line in _pieces(source):
+        number += 1
+        try:
+            content = line.decode("ascii")
+        except UnicodeDecodeError as error:
+            if not told:
+                place = f"byte {offset + error.start}"
+                findings.warn("charset", place, "outside the Bacs character set; read as Latin-1")
+            told, content = True, line.decode("latin-1")
+        offset += len(line) + 1
+        content = content.removesuffix("\r")
+        if content.strip("\x1a \t\ufeff"):
             yield number, content
+
+
+def _pieces(source: Source) -> Iterator[bytes]:
+    """Lines; what is longer than any record could be comes cut, and is refused by its length."""
+    tail = b""
+    while piece := source.read(1 << 20):
+        *whole, tail = (tail + piece).split(b"\n")
+        yield from whole
+        if len(tail) > LONGEST:
+            yield tail
+            tail = b""
+    yield tail
 
 
 def _record(file: _File, number: int, line: str) -> None:
@@ -133,7 +164,8 @@ def _event(file: _File, line: str, code: str, reference: str, place: str) -> Pay
     destination, originator = line[:14], line[17:31]
     debtor, creditor = (destination, originator) if code in _DEBITS else (originator, destination)
     own = line[100:106].strip() or header[4:10].strip()
-    ordinal = str(len(file.events) + 1)
+    file.number += 1
+    ordinal = str(file.number)
     extra = {"code": code, "type": line[14], "free": line[31:35].strip()}
     names = (line[46:64].strip() or None, line[82:100].strip() or None)
     debtor_name, creditor_name = (names[1], names[0]) if code in _DEBITS else names

@@ -19,6 +19,7 @@ from payments.values import Findings, iso_time
 MAX_DOCUMENTS = 100_000
 _BEGINS = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(AppHdr|Document)[\s>/]")
 _ROOT = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?[A-Za-z_][\w.-]*)[\s>/]")
+_DECLARATION = re.compile(r"^<\?xml[^>]*\?>")
 _DEFINED = re.compile(r"([a-z]{4}\.[0-9]{3})\.[0-9]{3}\.[0-9]{2}")
 Reader = TransactionReader | StatementReader
 
@@ -59,7 +60,8 @@ def _one(payload: bytes, schemas: Schemas | None) -> Iterator[Parsed]:
         return
     pairs = documents(root)
     if not pairs:
-        yield alone(root, findings)
+        inner = _embedded(root)
+        yield from _one(inner, schemas) if inner else iter((alone(root, findings),))
         return
     offsets = _offsets(payload, len(pairs)) if len(pairs) > 1 else [0]
     for (header, document), offset in zip(pairs[:MAX_DOCUMENTS], offsets, strict=False):
@@ -83,6 +85,16 @@ def documents(root: Element) -> list[tuple[Element | None, Element]]:
         pairs.append((header, item))
         inside, header = item, None
     return pairs
+
+
+def _embedded(root: Element) -> bytes:
+    """A document that an envelope carries as text (CDATA, or escaped): once, not again within it."""
+    for item in root.iter():
+        text = (item.text or "").lstrip("\ufeff \t\r\n")
+        if text.startswith("<") and "Document" in text:
+            text = _DECLARATION.sub("", text, count=1)
+            return text.encode("utf-8", "surrogatepass") if "<![CDATA[" not in text else b""
+    return b""
 
 
 def _offsets(payload: bytes, count: int) -> list[int]:

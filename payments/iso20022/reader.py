@@ -10,6 +10,7 @@ from payments.iso20022.families import MESSAGE_ID, Family
 from payments.iso20022.fields import day_that_counts, tell
 from payments.iso20022.xml import Element, leaves, look
 from payments.model import EventKind, FileBatch, PaymentEvent
+from payments.seen import Seen
 
 _OWN = ("instruction_id", "end_to_end_id", "transaction_id")
 
@@ -21,7 +22,7 @@ class TransactionReader:
         self.family, self.message = family, message
         self.top = Level(body, "", "")
         self._skip = _skips(family)
-        self._ordinals: set[str] = set()
+        self._ordinals = Seen()
         self._count = 0
 
     def open(self, level: Level) -> None:
@@ -163,10 +164,9 @@ class TransactionReader:
         if not self.family.named:
             return str(number)
         own, seen = told.get("transaction_id") or "", self._ordinals
-        if not own or own in seen:
-            own = str(number) if str(number) not in seen else f"#{number}"
-        seen.add(own)
-        return own
+        if own and seen.count(own) == 1:
+            return own
+        return str(number) if seen.count(str(number)) == 1 else f"#{number}"
 
     def _fallback(self, told: dict[str, Any], uetr: str | None, key: str, whole: bool) -> str:
         """A report goes back to the one who instructed: the original's sender is this message's receiver."""

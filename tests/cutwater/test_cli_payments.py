@@ -16,7 +16,7 @@ import pytest
 
 from cutwater.cli.main import main
 from cutwater.commands import payments_sources
-from payments.formats import mx
+from payments.formats import fin, mx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "payments"))
 import payments_samples as samples
@@ -289,3 +289,35 @@ def test_schemas_of_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     code, _, err = run(capsys, "parse", str(tmp_path / "a.xml"), "--schemas", str(tmp_path / "nowhere"))
     assert code == 4
     assert "CW2215" in err
+
+
+def test_envelopes_of_any_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = samples.pacs008().decode().partition("?>")[2]
+    document = content[content.index("<Document") : content.index("</Document>") + 11]
+    soap = '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header/><s:Body>{}</s:Body></s:Envelope>'
+    (tmp_path / "a.xml").write_text(soap.format(document))
+    (tmp_path / "b.xml").write_text(f'<m:Message xmlns:m="urn:bank">{content}{content}</m:Message>')
+    (tmp_path / "c.xml").write_text(f"<Message><Payload><![CDATA[{document}]]></Payload></Message>")
+    prefixed = document.replace("<", "<p:").replace("<p:/", "</p:").replace("xmlns=", "xmlns:p=")
+    (tmp_path / "d.xml").write_text(prefixed)
+    code, found = parsed(capsys, str(tmp_path))
+    assert code == 0
+    assert [item["type"] for item in found] == ["pacs.008.001.08"] * 5
+    assert {item["events"][0]["amount"] for item in found} == {"100.50"}
+    assert found[1]["source"]["index"] == 0 < found[2]["source"]["index"]
+    assert found[1]["source"]["offset"] < found[2]["source"]["offset"]
+
+
+def test_large_batches_are_read_piece_by_piece(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.fin").write_bytes(b"$".join(samples.mt103(f"R{number}") for number in range(50)))
+    (tmp_path / "b.bacs").write_bytes(samples.bacs(records=2500, stated=2500))
+    (tmp_path / "c.fin").write_bytes(
+        b"".join(b":20:A\r\n:25:1\r\n:60F:C261123EUR1,\r\n:62F:C261123EUR1,\r\n" for _ in range(40))
+    )
+    whole = parsed(capsys, str(tmp_path))
+    monkeypatch.setattr(fin, "PIECE", 700)
+    assert parsed(capsys, str(tmp_path)) == whole
+    assert len(whole[1]) == 91
+    assert len(whole[1][50]["events"]) == 2500
