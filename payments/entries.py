@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from payments.identity import join_key, make_event
@@ -23,11 +22,17 @@ class EntryKeys:
 
     def entry(self, account: str, sequence: str, reference: str | None, **fields: Any) -> PaymentEvent:
         """Builds the event; `fields` are those of `identity.make_event` apart from the key."""
+        if reference and reference.upper() not in ("NONREF", "NOTPROVIDED"):
+            return make_event(**fields, key=self._key(account, sequence, reference))
         event = make_event(**fields, key="entry")
-        usable = bool(reference) and (reference or "").upper() not in ("NONREF", "NOTPROVIDED")
-        own = reference if usable and reference else f"sha256:{event.content_hash}"
+        key = self._key(account, sequence, f"sha256:{event.content_hash}")
+        told = vars(event)
+        told["event_key"] = key
+        if told["payment_key"] == "event|entry":
+            told["payment_key"] = join_key("event", key)
+        return event
+
+    def _key(self, account: str, sequence: str, own: str) -> str:
         occurrence = self._seen.count(join_key(account, sequence, own))
         parts = (self._family, account, sequence, own) + ((f"#{occurrence}",) if occurrence > 1 else ())
-        key = join_key(*parts)
-        rank = event.payment_key
-        return replace(event, event_key=key, payment_key=join_key("event", key) if rank == "event|entry" else rank)
+        return join_key(*parts)

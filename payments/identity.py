@@ -125,7 +125,8 @@ def make_event(
     """Builds an event with its key, hash and payment key.
 
     key: the event key where the family has a rule of its own (statement entries); else it is made of the four parts.
-    fallback: the payment key where there is no UETR; else the ranked fall-back of `payment_key`.
+    fallback: the payment key where there is no UETR; else the ranked fall-back of `payment_key`. `extra` becomes the
+    event's own: it is not changed afterwards.
     """
     uetr = uetr.lower() if uetr else None
     own = key or join_key(family, sender, message_id, ordinal)
@@ -136,7 +137,6 @@ def make_event(
     said = {name: value for name, value in told.items() if value is not None}
     values: dict[str, Any] = {
         "event_key": own,
-        "content_hash": content_hash(family, kind, uetr, said, extra),
         "family": family,
         "kind": kind,
         "sender": sender,
@@ -144,7 +144,7 @@ def make_event(
         "ordinal": ordinal,
         "payment_key": payment,
         "uetr": uetr,
-        "extra": dict(extra) if extra else {},
+        "extra": extra if extra is not None else {},
         **said,
     }
     return event_of(values)
@@ -158,6 +158,17 @@ def event_of(values: dict[str, Any]) -> PaymentEvent:
     event = object.__new__(PaymentEvent)
     object.__setattr__(event, "__dict__", values)
     return event
+
+
+_IDENTITY = frozenset(
+    ("event_key", "content_hash", "family", "kind", "sender", "message_id", "ordinal", "payment_key", "uetr", "extra")
+)
+
+
+def hash_of(event: PaymentEvent) -> str:
+    """The hash of what an event says."""
+    said = {name: value for name, value in vars(event).items() if value is not None and name not in _IDENTITY}
+    return content_hash(event.family, event.kind, event.uetr, said, event.extra)
 
 
 _AWAY = frozenset({"message_type", "receiver"})  # the same payment in another version or through another hop's header

@@ -60,7 +60,7 @@ def read(source: Source, options: Options | None = None) -> Iterator[Parsed]:
             yield refused("", "", "empty", "there is nothing in it")
         return
     for item in found.parse(Prefixed(head, source), given):
-        yield item if item.form else replace(item, form=found.name)
+        yield item if item.form else item.but(form=found.name)
 
 
 def parse(payload: bytes, hint: str = "") -> Parsed:
@@ -74,7 +74,7 @@ def parse(payload: bytes, hint: str = "") -> Parsed:
     options = Options(hint=hint)
     found = sniff(payload[:HEAD], hint)
     parts = read(BytesIO(payload), options) if found is None else all_of(found, payload, options)
-    return merged(item if item.form else replace(item, form=found.name if found else "") for item in parts)
+    return merged(item if item.form else item.but(form=found.name if found else "") for item in parts)
 
 
 def merged(parts: Iterable[Parsed]) -> Parsed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from payments.fin.draft import Draft
 from payments.fin.events import event_of, statement_of
@@ -35,9 +34,9 @@ def parse_messages(payload: bytes) -> Iterator[Parsed]:
     """
     answer: Parsed | None = None
     for index, message in enumerate(read_fin(payload)):
-        parsed = replace(_message(message), index=index, offset=message.offset, form="mt")
+        parsed = _message(message).but(index=index, offset=message.offset, form="mt")
         if answer is not None and message.header.service == "01":
-            parsed = replace(parsed, control={**parsed.control, "ack": "0" if answer.type == "FIN.ACK" else "1"})
+            parsed = parsed.but(control={**parsed.control, "ack": "0" if answer.type == "FIN.ACK" else "1"})
         answer = parsed if parsed.type in ("FIN.ACK", "FIN.NAK") else None
         yield parsed
 
@@ -95,7 +94,7 @@ def _content(message: FinMessage, message_id: str, control: dict[str, str], find
         kept = {f":{tag}:": value for tag, value in tag_values(message.fields).items()}
         if message.head:
             kept["head"] = message.head
-        return replace(parsed, findings=findings.tuple(), extra=kept)
+        return parsed.but(findings=findings.tuple(), extra=kept)
     if not message_id:
         findings.error("missing_identity", ":20:", "the sender's reference is missing")
     drafts = reader(header, message.fields, findings)
@@ -103,7 +102,7 @@ def _content(message: FinMessage, message_id: str, control: dict[str, str], find
         _sum(message.fields, drafts, control, findings)
     events = tuple(event_of(draft, message, kind, findings) for draft in drafts if draft.kind)
     kept = {name: value for draft in drafts if not draft.kind for name, value in draft.extra.items()}
-    return replace(parsed, events=events, findings=findings.tuple(), extra=kept)
+    return parsed.but(events=events, findings=findings.tuple(), extra=kept)
 
 
 def _sum(fields: Fields, drafts: list[Draft], control: dict[str, str], findings: Findings) -> None:
@@ -129,7 +128,7 @@ def _statement(message: FinMessage, parsed: Parsed, control: dict[str, str], fin
         control[f"{parsed.type}.movement.actual"] = f"{add(sheet.booked):f}"
     for item in within(sheet):
         findings.warn(item.rule, item.place, item.text)
-    return replace(parsed, events=tuple(events), statements=(statement,), findings=findings.tuple(), control=control)
+    return parsed.but(events=tuple(events), statements=(statement,), findings=findings.tuple(), control=control)
 
 
 def _acknowledgement(message: FinMessage, findings: Findings) -> Parsed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from io import BytesIO
 
 from payments.fin import parse_messages
@@ -44,7 +43,7 @@ class Fin:
             carry, payload = payload[max(cut, 0) :], payload[: max(cut, 0)]
             for parsed in parse_messages(payload):
                 found = True
-                yield replace(parsed, index=index, offset=parsed.offset + offset) if offset or index else parsed
+                yield parsed.but(index=index, offset=parsed.offset + offset) if offset or index else parsed
                 index += 1
             offset += len(payload)
             if len(more) < PIECE:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from payments.identity import bic11
 from payments.iso20022.context import Header, Level, Message
@@ -30,7 +29,7 @@ def parse_tree(payload: bytes, schemas: Schemas | None = None) -> Iterator[Parse
     for start, piece in _pieces(payload):
         for parsed in _one(piece, schemas):
             at = parsed.offset + start
-            yield replace(parsed, index=index, offset=at) if index or at else parsed
+            yield parsed.but(index=index, offset=at) if index or at else parsed
             index += 1
 
 
@@ -66,7 +65,7 @@ def _one(payload: bytes, schemas: Schemas | None) -> Iterator[Parsed]:
     offsets = _offsets(payload, len(pairs)) if len(pairs) > 1 else [0]
     for (header, document), offset in zip(pairs[:MAX_DOCUMENTS], offsets, strict=False):
         parsed = _document(header, document, Findings(), schemas)
-        yield replace(parsed, offset=offset) if offset else parsed
+        yield parsed.but(offset=offset) if offset else parsed
 
 
 def documents(root: Element) -> list[tuple[Element | None, Element]]:
@@ -196,7 +195,7 @@ def kept(message: Message, values: dict[str, str]) -> Parsed:
     message.message_id = look(values, *MESSAGE_ID) or _any_id(values) or message.header.message_id
     message.findings.warn("unsupported_type", message.version, "kept by its identity; its content is not read yet")
     message.sender = message.header.sender
-    return replace(part_of(message), extra=values)
+    return part_of(message).but(extra=values)
 
 
 def _any_id(values: dict[str, str]) -> str:
@@ -226,15 +225,20 @@ def part_of(message: Message, last: bool = True, part: int = 0) -> Parsed:
     return found
 
 
+_ENDS = (
+    "FIId/FinInstnId/BICFI", "FIId/FinInstnId/BIC", "OrgId/Id/OrgId/AnyBIC", "OrgId/Id/OrgId/BICOrBEI",
+    "FIId/FinInstnId/ClrSysMmbId/MmbId", "FIId/FinInstnId/Othr/Id", "OrgId/Id/OrgId/Othr/Id", "OrgId/Nm",
+)  # fmt: skip
+_FROM, _TO = (tuple(f"{name}/{end}" for end in _ENDS) for name in ("Fr", "To"))
+_NO_HEADER = Header()
+
+
 def header_of(element: Element | None) -> Header:
     """The business application header's values."""
+    if element is None:
+        return _NO_HEADER
     values = leaves(element)
-    side = "FIId/FinInstnId/"
-    ends = (
-        f"{side}BICFI", f"{side}BIC", "OrgId/Id/OrgId/AnyBIC", "OrgId/Id/OrgId/BICOrBEI", f"{side}ClrSysMmbId/MmbId",
-        f"{side}Othr/Id", "OrgId/Id/OrgId/Othr/Id", "OrgId/Nm",
-    )  # fmt: skip
-    sender, receiver = (look(values, *(f"{name}/{end}" for end in ends)) for name in ("Fr", "To"))
+    sender, receiver = look(values, *_FROM), look(values, *_TO)
     return Header(
         bic11(sender or ""),
         bic11(receiver or ""),

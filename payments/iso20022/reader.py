@@ -202,9 +202,12 @@ def identify(message: Message, values: dict[str, str], sender: tuple[str, ...]) 
     message.identity = message.header.message_id or own
     if not message.identity:
         message.findings.error("missing_identity", "GrpHdr/MsgId", "neither BizMsgIdr nor MsgId")
-    found = look(values, *sender) or ""
+    if message.header.sender:
+        message.sender = message.header.sender
+        return
     path = next((item for item in sender if values.get(item)), "")
-    message.sender = message.header.sender or (bic11(found) if "BIC" in path or "BEI" in path else found)
+    found = values.get(path, "")
+    message.sender = bic11(found) if "BIC" in path or "BEI" in path else found
 
 
 def _skips(family: Family) -> dict[str, frozenset[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from lxml import etree
 
@@ -116,7 +115,7 @@ class _Stream:
         flush = getattr(self.reader, "flush", None)
         if flush is not None and not last:
             flush()
-        found = replace(part_of(message, last, self.part), index=self.index)
+        found = part_of(message, last, self.part).but(index=self.index)
         self.part += 1
         return found
 
@@ -151,7 +150,7 @@ class _Stream:
                 self.reader.finish()
                 return self._part(last=True)
             if self.message is not None:
-                return replace(kept(self.message, leaves(body)), index=self.index)
+                return kept(self.message, leaves(body)).but(index=self.index)
         return Parsed(kind[1] or "XML", "", (), findings.tuple(), form="mx", index=self.index)
 
     def broken(self, findings: Findings) -> Parsed:

@@ -86,7 +86,7 @@ def read(payload: bytes, findings: Findings) -> Element | None:
 
 def has_doctype(payload: bytes) -> bool:
     """XML knows the word in capitals alone; any other way to write it is not well-formed."""
-    return any(word in payload for word in _DOCTYPES)
+    return b"<!DOCTYPE" in payload or (b"\x00" in payload and any(word in payload for word in _DOCTYPES))
 
 
 def kind_in(head: bytes) -> str:
@@ -188,4 +188,8 @@ _NOTHING: frozenset[str] = frozenset()
 
 def look(values: dict[str, str], *paths: str) -> str | None:
     """The first of `paths` that says something."""
-    return next((values[path] for path in paths if values.get(path)), None)
+    for path in paths:
+        found = values.get(path)
+        if found:
+            return found
+    return None
