@@ -145,45 +145,85 @@ def leaves(element: Element | None, skip: frozenset[str] = frozenset()) -> dict[
     skip: names of direct children that are left out with all beneath them.
     """
     out: dict[str, str] = {}
-    if element is not None:
+    if element is None:
+        return out
+    if skip:
         _walk(element, "", out, skip)
+        return out
+    items = list(element.iter())
+    for item, path in zip(items, _paths_of(element, items), strict=True):
+        if path is None:
+            continue
+        if path[-1] != "/":
+            text = item.text
+            out[path] = text.strip() if text else ""
+        for attribute, value in item.items():
+            out[f"{path.rstrip('/')}@{local(attribute)}"] = value
     return out
 
 
-def _walk(element: Element, prefix: str, out: dict[str, str], skip: frozenset[str]) -> None:
+_Paths = tuple[str | None, ...]
+_SHAPES: dict[tuple[Any, ...], _Paths] = {}  # the messages of a feed look alike: their paths are made once
+_MOST_SHAPES, _LARGEST_SHAPE = 2_000, 500
+
+
+def _paths_of(element: Element, items: list[Element]) -> _Paths:
+    """The path of each of `items` (the element and all beneath it, in order); one with children ends in `/`."""
+    if len(items) > _LARGEST_SHAPE:
+        return tuple(_paths(element))
+    shape = (*[item.tag for item in items], *[len(item) for item in items])
+    found = _SHAPES.get(shape)
+    if found is None:
+        found = tuple(_paths(element))
+        if len(_SHAPES) < _MOST_SHAPES:
+            _SHAPES[shape] = found
+    return found
+
+
+def _paths(element: Element) -> list[str | None]:
+    found: list[str | None] = [None]
+    _name(element, "", found, set())
+    return found
+
+
+def _name(element: Element, prefix: str, found: list[str | None], taken: set[str]) -> None:
     """A schema lets an element repeat only right behind itself; where one does so elsewhere, its leaves are numbered."""
-    names = _LOCAL
     last, count = "", 1
     for item in element:
-        tag = item.tag
-        name = names.get(tag) or local(tag)
+        name = local(item.tag)
+        if not name:
+            found.append(None)
+            continue
+        last, count = (last, count + 1) if name == last else (name, 1)
+        path = f"{prefix}{name}[{count}]" if count > 1 else prefix + name
+        if len(item):
+            found.append(path + "/")
+            _name(item, path + "/", found, taken)
+            continue
+        number = 2
+        while path in taken:
+            path, number = f"{prefix}{name}[{number}]", number + 1
+        taken.add(path)
+        found.append(path)
+
+
+def _walk(element: Element, prefix: str, out: dict[str, str], skip: frozenset[str]) -> None:
+    """The leaves of the children that are not skipped."""
+    last, count = "", 1
+    for item in element:
+        name = local(item.tag)
         if not name or name in skip:
             continue
-        if name == last:
-            count += 1
-            path = f"{prefix}{name}[{count}]"
-        else:
-            last, count = name, 1
-            path = prefix + name
+        last, count = (last, count + 1) if name == last else (name, 1)
+        path = f"{prefix}{name}[{count}]" if count > 1 else prefix + name
         if len(item):
-            _walk(item, path + "/", out, _NOTHING)
+            for inner, value in leaves(item).items():
+                out[f"{path}/{inner}"] = value
         else:
             text = item.text
-            if path in out:
-                path = _free(path, out)
             out[path] = text.strip() if text else ""
         for attribute, value in item.items():
             out[f"{path}@{local(attribute)}"] = value
-
-
-def _free(path: str, out: dict[str, str]) -> str:
-    number = 2
-    while f"{path}[{number}]" in out:
-        number += 1
-    return f"{path}[{number}]"
-
-
-_NOTHING: frozenset[str] = frozenset()
 
 
 def look(values: dict[str, str], *paths: str) -> str | None:
