@@ -83,7 +83,10 @@ def _pair_text(out: Output, pair: Pair, every: bool, reveal: bool) -> None:
 
 def _shown(item: FieldMatch, value: str, reveal: bool) -> str:
     private = _PRIVATE.search(item.mx_place.partition("@")[0]) or _PRIVATE.search(item.mt_place)
-    return mask(value) if value and private and not reveal else value
+    if not value or not private or reveal:
+        return value
+    # Of a name its end would be the surname: only of numbers the end is shown.
+    return mask(value) if any(char.isdigit() for char in value[-4:]) else value[:1] + "***"
 
 
 def timeline(

@@ -321,3 +321,20 @@ def test_large_batches_are_read_piece_by_piece(
     assert parsed(capsys, str(tmp_path)) == whole
     assert len(whole[1]) == 91
     assert len(whole[1][50]["events"]) == 2500
+
+
+def test_an_mt_and_an_mx_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.fin").write_bytes(samples.mt103("INSTR1", amount="100,5", uetr=samples.UETR))
+    (tmp_path / "b.xml").write_bytes(samples.pacs008())
+    words = ("equate", str(tmp_path / "a.fin"), str(tmp_path / "b.xml"))
+    code, out, _ = run(capsys, *words, "--output", "json")
+    told = json.loads(out)
+    places = {item["mt"]["path"]: item["class"] for item in told["fields"] if item["mt"]}
+    assert told["schema"] == "cutwater.payments.equate/1"
+    assert (places["{3:{121:}}"], places[":32A:amount"], places[":20:reference"]) == ("exact", "exact", "exact")
+    assert code == (3 if told["counts"]["unexplained"] else 0)
+    _, out, err = run(capsys, *words, "--all")
+    assert not [text for text in ("HARBOUR", "MUSTER", "GB82WEST12345698765432") if text in out + err]
+    code, _, err = run(capsys, "equate", str(tmp_path / "b.xml"), str(tmp_path / "a.fin"))
+    assert code == 4
+    assert "CW2211" in err
