@@ -68,6 +68,7 @@ def plus_codes(text: str) -> dict[str, str]:
     flat = _SUBFIELD.sub("", text.replace("\n", "")) if "?" in text else text.replace("\n", "")
     found: dict[str, str] = {}
     marks = list(_PLUS.finditer(flat))
-    for mark, after in zip(marks, [*marks[1:], None], strict=True):
-        found.setdefault(mark[1], flat[mark.end() : after.start() if after else len(flat)].strip())
+    ends = [*(mark.start() for mark in marks[1:]), len(flat)]
+    for mark, end in zip(marks, ends, strict=False):  # no mark at all: the end is left over
+        found.setdefault(mark[1], flat[mark.end() : end].strip())
     return found

@@ -344,3 +344,9 @@ def test_braces_without_end_are_one_broken_message() -> None:
     assert len(found) == 2
     assert found[1].header.mt == "103"
     assert not [item for item in found[1].troubles if item[0] == "error"]
+
+
+def test_a_plus_without_a_code_is_text() -> None:
+    text = ":20:A\n:25:1\n:28C:1\n:60F:C261123EUR1,\n:61:261123C1,NTRFNONREF\n:86:A+B\n:62F:C261123EUR2,\n"
+    (event,) = parse(text.encode()).events
+    assert event.remittance == "A+B"
