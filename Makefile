@@ -12,12 +12,13 @@ ifeq ($(strip $(UV_DEFAULT_INDEX)),)
 unexport UV_DEFAULT_INDEX
 endif
 
-.PHONY: help demo test test-long check bench setup jars lock clean
+.PHONY: help demo test test-long check bench fuzz setup jars lock clean
 help:
 	@echo "make demo       set up, then the whole path on the embedded sandbox"
 	@echo "make test       set up, then every test (under 15 minutes on 2 cores)"
 	@echo "make check      ruff, mypy --strict, import-linter"
 	@echo "make test-long  the full crash matrix on real servers"
+	@echo "make fuzz       mutated messages against every reader, a minute (FUZZ_SECONDS)"
 	@echo "make bench      ours and the peer's figures, to docs/benchmarks.md"
 
 setup: $(STAMP)
@@ -46,6 +47,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/payments/fuzz_messages.py $(or $(FUZZ_SECONDS),60)
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements/requirements.in -o requirements/lock.txt
