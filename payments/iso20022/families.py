@@ -115,12 +115,12 @@ _ALL = (
         ),
     ),
     Family(
-        "pacs.004", EventKind.RETURNED, ("TxInf",), (), index(maps.RETURN, maps.RETURN_CHAIN), {}, _ORIGINAL_GROUP,
+        "pacs.004", EventKind.RETURNED, ("TxInf",), (), index(maps.RETURN, *maps.CHAINS), {}, _ORIGINAL_GROUP,
         _INSTRUCTING, original=True, required=(("amount", "RtrdIntrBkSttlmAmt"),),
         totals=("NbOfTxs", "CtrlSum", "TtlRtrdIntrBkSttlmAmt"), levels=(("", "OrgnlGrpInf/OrgnlMsgId", _ORIGINAL_GROUP),),
     ),
     Family(
-        "pacs.007", EventKind.REVERSED, ("TxInf",), (), index(maps.RETURN, maps.RETURN_CHAIN), {}, _ORIGINAL_GROUP,
+        "pacs.007", EventKind.REVERSED, ("TxInf",), (), index(maps.RETURN, *maps.CHAINS), {}, _ORIGINAL_GROUP,
         _INSTRUCTING, original=True, totals=("NbOfTxs", "CtrlSum", "TtlRvsdIntrBkSttlmAmt"),
         levels=(("", "OrgnlGrpInf/OrgnlMsgId", _ORIGINAL_GROUP),),
     ),

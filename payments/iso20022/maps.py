@@ -200,11 +200,7 @@ RETURN: Map = {
 }
 CUSTOMER_REVERSAL: Map = {**RETURN, "amount": ("RvsdInstdAmt",), "instructed_amount": ()}
 # pacs.004 and pacs.007 from .09 on quote who pays the return; the original's parties rank first.
-RETURN_CHAIN: Map = {
-    name: paths
-    for prefix in ("RtrChain/", "RvslChain/")
-    for name, paths in sides(prefix).items()
-}  # fmt: skip
+CHAINS: tuple[Map, Map] = (sides("RtrChain/"), sides("RvslChain/"))
 RECALL: Map = {
     **ORIGINAL,
     "own_id": ("CxlId",),

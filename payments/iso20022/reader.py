@@ -67,7 +67,8 @@ class TransactionReader:
 
     def close(self, level: Level, parent: Level) -> None:
         """A container has ended: its control totals, or its own status where no transaction stands in it."""
-        self.open(level)
+        for item in (self.top, parent, level):
+            self.open(item)
         family, place = self.family, level.place
         if "NbOfTxs" in family.totals and level.path == family.containers[0]:
             self._totals(level, place, "NbOfTxs", "CtrlSum")
@@ -117,7 +118,7 @@ class TransactionReader:
         for path, stated, where in self.family.levels:
             if path != level.path or not level.values.get(stated):
                 continue
-            told: dict[str, Any] = {**(parent.said or {}), **(level.said or {})}
+            told: dict[str, Any] = {**(self.top.said or {}), **(parent.said or {}), **(level.said or {})}
             own, extra = tell(level.values, where, level.place, self.message.findings) if where else ({}, level.extra)
             told.update(own)
             if level is not self.top:

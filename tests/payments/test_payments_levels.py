@@ -1,0 +1,69 @@
+"""What speaks of a whole message or batch, and returns that quote who pays them."""
+
+from __future__ import annotations
+
+import payments_samples as samples
+
+from payments.model import EventKind
+from payments.registry import parse
+
+AGENT = "<Agt><FinInstnId><BICFI>DEUTDEFF</BICFI></FinInstnId></Agt>"
+
+
+def document(kind: str, body: str) -> bytes:
+    return f'<Document xmlns="{samples.URN}{kind}">{body}</Document>'.encode()
+
+
+def test_a_batch_status_and_a_transaction_status() -> None:
+    group = (
+        "<GrpHdr><MsgId>S1</MsgId><CreDtTm>2026-01-01T00:00:00Z</CreDtTm></GrpHdr><OrgnlGrpInfAndSts><OrgnlMsgId>M1</OrgnlMsgId>"
+        "<OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId><GrpSts>PART</GrpSts></OrgnlGrpInfAndSts>"
+    )
+    first = "<OrgnlPmtInfAndSts><OrgnlPmtInfId>B1</OrgnlPmtInfId><PmtInfSts>ACSP</PmtInfSts></OrgnlPmtInfAndSts>"
+    second = (
+        "<OrgnlPmtInfAndSts><OrgnlPmtInfId>B2</OrgnlPmtInfId><TxInfAndSts><OrgnlEndToEndId>E1</OrgnlEndToEndId><TxSts>RJCT</TxSts>"
+        "<StsRsnInf><Rsn><Prtry>X9</Prtry></Rsn></StsRsnInf></TxInfAndSts></OrgnlPmtInfAndSts>"
+    )
+    batch, one = parse(document("pain.002.001.10", f"<CstmrPmtStsRpt>{group}{first}{second}</CstmrPmtStsRpt>")).events
+    assert (batch.status, batch.original_batch_id, batch.original_message_id) == ("ACSP", "B1", "M1")
+    assert (batch.message_id, batch.original_message_type) == ("S1", "pain.001.001.09")
+    assert (one.status, one.reason, one.end_to_end_id, one.original_batch_id) == ("RJCT", "X9", "E1", "B2")
+
+
+def test_a_group_status_alone() -> None:
+    group = (
+        "<GrpHdr><MsgId>S1</MsgId></GrpHdr><OrgnlGrpInfAndSts><OrgnlMsgId>M1</OrgnlMsgId><OrgnlMsgNmId>pacs.008.001.08</OrgnlMsgNmId>"
+        "<GrpSts>RJCT</GrpSts><StsRsnInf><Rsn><Cd>FF01</Cd></Rsn></StsRsnInf></OrgnlGrpInfAndSts>"
+    )
+    (event,) = parse(document("pacs.002.001.10", f"<FIToFIPmtStsRpt>{group}</FIToFIPmtStsRpt>")).events
+    assert (event.kind, event.status, event.reason, event.original_message_id) == (
+        EventKind.STATUS,
+        "RJCT",
+        "FF01",
+        "M1",
+    )
+
+
+def test_a_recall_of_a_whole_message() -> None:
+    body = (
+        f"<FIToFIPmtCxlReq><Assgnmt><Id>A1</Id><Assgnr>{AGENT}</Assgnr></Assgnmt><Undrlyg><OrgnlGrpInfAndCxl><OrgnlMsgId>M1</OrgnlMsgId>"
+        "<OrgnlMsgNmId>pacs.008.001.08</OrgnlMsgNmId><CxlRsnInf><Rsn><Cd>DUPL</Cd></Rsn></CxlRsnInf></OrgnlGrpInfAndCxl></Undrlyg>"
+        "</FIToFIPmtCxlReq>"
+    )
+    (event,) = parse(document("camt.056.001.08", body)).events
+    assert (event.kind, event.reason, event.original_message_id) == (EventKind.RECALLED, "DUPL", "M1")
+    assert (event.message_id, event.sender) == ("A1", "DEUTDEFFXXX")
+
+
+def test_a_return_quotes_its_own_parties_where_the_original_s_are_not_quoted() -> None:
+    body = (
+        "<PmtRtr><GrpHdr><MsgId>P4</MsgId><NbOfTxs>1</NbOfTxs></GrpHdr><TxInf><OrgnlEndToEndId>E1</OrgnlEndToEndId>"
+        '<OrgnlIntrBkSttlmAmt Ccy="EUR">100.00</OrgnlIntrBkSttlmAmt><RtrdIntrBkSttlmAmt Ccy="EUR">95.00</RtrdIntrBkSttlmAmt>'
+        "<RtrChain><Dbtr><Pty><Nm>Bob</Nm></Pty></Dbtr><Cdtr><Pty><Nm>Alice</Nm></Pty></Cdtr></RtrChain>{}</TxInf></PmtRtr>"
+    )
+    original = "<OrgnlTxRef><Dbtr><Pty><Nm>Alice</Nm></Pty></Dbtr></OrgnlTxRef>"
+    (event,) = parse(document("pacs.004.001.09", body.format(""))).events
+    assert (event.debtor_name, event.creditor_name) == ("Bob", "Alice")
+    (event,) = parse(document("pacs.004.001.09", body.format(original))).events
+    assert (event.debtor_name, event.extra["RtrChain/Dbtr/Pty/Nm"]) == ("Alice", "Bob")
+    assert (str(event.amount), str(event.original_amount)) == ("EUR 95.00", "EUR 100.00")
