@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cutwater.core.money import Money
 from payments.parties import Account, Agent, Party
@@ -124,13 +124,15 @@ class PaymentEvent:
     original_settlement_date: date | None = None
     underlying: bool | None = None  # True: a cover payment tells the customer credit transfer beneath it
 
-    def __getattr__(self, name: str) -> Any:
-        """`content_hash` is made when it is asked for first (payments.identity.hash_of): not every reader needs it."""
-        if name != "content_hash":
-            raise AttributeError(name)
-        found = import_module("payments.identity").hash_of(self)
-        object.__setattr__(self, name, found)
-        return found
+    if not TYPE_CHECKING:  # so that a misspelt attribute is still found
+
+        def __getattr__(self, name: str) -> Any:
+            """`content_hash` is made when it is asked for first (payments.identity.hash_of): not every reader needs it."""
+            if name != "content_hash":
+                raise AttributeError(name)
+            found = import_module("payments.identity").hash_of(self)
+            object.__setattr__(self, name, found)
+            return found
 
     @property
     def debtor(self) -> Party:

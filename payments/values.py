@@ -24,7 +24,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.items: list[Finding] = []
-        self._dropped = 0
+        self._dropped, self._worst = 0, "warn"
 
     def error(self, rule: str, place: str, text: str) -> None:
         self._add(Finding("error", rule, place, text))
@@ -37,13 +37,15 @@ class Findings:
             self.items.append(item)
         else:
             self._dropped += 1
+            self._worst = "error" if item.severity == "error" else self._worst
 
     def tuple(self) -> tuple[Finding, ...]:
         """All of them; the last one says how many more there were."""
         if not self._dropped:
             return tuple(self.items)
-        # The rest may hold errors: the summary is one, so that nothing slips through the cap.
-        return (*self.items, Finding("error", "too_many_findings", "", f"{self._dropped} more findings not listed"))
+        # The summary is as bad as the worst of the rest, so that no error slips through the cap.
+        words = f"{self._dropped} more findings not listed"
+        return (*self.items, Finding(self._worst, "too_many_findings", "", words))
 
 
 def money(

@@ -98,6 +98,10 @@ def test_findings_are_capped_but_an_error_never_slips_through() -> None:
     parsed = parse(samples.camt053("".join(samples.entry(amount="x") for _ in range(500))))
     assert len(parsed.findings) == 201
     assert not parsed.accepted
+    late = "".join(samples.entry(amount="1.005") for _ in range(300)) + samples.entry(amount="x")
+    assert not parse(samples.camt053(late)).accepted
+    warned = parse(samples.camt053("".join(samples.entry(amount="1.005") for _ in range(300))))
+    assert (len(warned.findings), warned.status) == (201, "findings")
 
 
 @pytest.mark.parametrize(
