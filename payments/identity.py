@@ -134,19 +134,16 @@ def make_event(
     if not payment:
         reference, day, amount = told.get("instruction_id"), told.get("value_date"), told.get("amount")
         payment = payment_key(None, sender, reference, day, amount, join_key("event", own))
-    said = {name: value for name, value in told.items() if value is not None}
-    values: dict[str, Any] = {
-        "event_key": own,
-        "family": family,
-        "kind": kind,
-        "sender": sender,
-        "message_id": message_id,
-        "ordinal": ordinal,
-        "payment_key": payment,
-        "uetr": uetr,
-        "extra": extra if extra is not None else {},
-        **said,
-    }
+    values: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    values["event_key"] = own
+    values["family"] = family
+    values["kind"] = kind
+    values["sender"] = sender
+    values["message_id"] = message_id
+    values["ordinal"] = ordinal
+    values["payment_key"] = payment
+    values["uetr"] = uetr
+    values["extra"] = extra if extra is not None else {}
     return event_of(values)
 
 
