@@ -180,7 +180,7 @@ def pacs008(number: int = 0) -> bytes:
 
     ids = f"<InstrId>INSTR{number}</InstrId><EndToEndId>E2E{number}</EndToEndId><UETR>{number:08x}-1c57-4b62-9a53-0f6b6f1f3a11</UETR>"
     lines = "".join(
-        f"<InstrForNxtAgt><InstrInf>/ACC/LINE {line} {'X' * 170}</InstrInf></InstrForNxtAgt>" for line in range(6)
+        f"<InstrForNxtAgt><InstrInf>/ACC/LINE {line} {'X' * 140}</InstrInf></InstrForNxtAgt>" for line in range(11)
     )
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><Envelope><AppHdr xmlns="{URN}head.001.001.02"><Fr><FIId><FinInstnId><BICFI>BANKGB2LXXX'
