@@ -178,7 +178,7 @@ class JsonLines:
         for statement in parsed.statements:
             self._entries(statement)
         if parsed.last:
-            self._end(status, findings)
+            self._end(parsed, status, findings)
 
     def _head(self, place: Place, parsed: Parsed) -> dict[str, Any]:
         return {"schema": SCHEMA, "source": place.body(), "format": parsed.form or None, "type": type_of(parsed)}
@@ -190,7 +190,7 @@ class JsonLines:
         body["statements"] = list(_statements(parsed.statements, self._full))
         body["findings"] = [finding_body(item) for item in findings]
         if self._full:
-            body["control"], body["extra"] = dict(parsed.control), dict(parsed.extra)
+            body.update(_more(parsed))
         self._write(_dump(body) + "\n")
 
     def _begin(self, place: Place, parsed: Parsed) -> None:
@@ -210,7 +210,7 @@ class JsonLines:
             spool.write(("" if first else ",") + _dump(entry_body(entry)))
             first = False
 
-    def _end(self, status: str, findings: tuple[Finding, ...]) -> None:
+    def _end(self, parsed: Parsed, status: str, findings: tuple[Finding, ...]) -> None:
         spool = self._spool
         if self._statement:
             spool.write("]}")
@@ -220,8 +220,22 @@ class JsonLines:
             self._write(piece)
         spool.close()
         self._spool = None
-        tail = {"findings": [finding_body(item) for item in findings], "status": status}
+        tail: dict[str, Any] = {"findings": [finding_body(item) for item in findings], "status": status}
+        if self._full:
+            tail.update(_more(parsed))
         self._write("]," + _dump(tail)[1:] + "\n")
+
+
+def _more(parsed: Parsed) -> dict[str, Any]:
+    """What `--full` tells of the message beside its events: its identity, totals, and what no field holds."""
+    return {
+        "message_id": parsed.message_id or None,
+        "sender": parsed.sender,
+        "receiver": parsed.receiver,
+        "created": _plain(parsed.created),
+        "control": dict(parsed.control),
+        "extra": dict(parsed.extra),
+    }
 
 
 def _statements(found: tuple[Statement, ...], full: bool) -> Iterator[dict[str, Any]]:

@@ -338,3 +338,14 @@ def test_an_mt_and_an_mx_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixt
     code, _, err = run(capsys, "equate", str(tmp_path / "b.xml"), str(tmp_path / "a.fin"))
     assert code == 4
     assert "CW2211" in err
+
+
+def test_other_messages_are_kept_by_their_identity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    body = "<CdtrPmtActvtnReqStsRpt><GrpHdr><MsgId>X1</MsgId></GrpHdr><Other>said</Other></CdtrPmtActvtnReqStsRpt>"
+    (tmp_path / "a.xml").write_text(f'<Document xmlns="{samples.URN}pain.014.001.07">{body}</Document>')
+    (tmp_path / "b.fin").write_bytes(samples.fin("I300BANKDEFFXXXXN", ":15A:\n:20:FX1\n:22A:NEWT"))
+    code, (iso, swift) = parsed(capsys, str(tmp_path), "--full")
+    assert code == 0
+    assert (iso["type"], iso["status"], iso["events"]) == ("pain.014.001.07", "findings", [])
+    assert (iso["message_id"], iso["extra"]["Other"]) == ("X1", "said")
+    assert (swift["type"], swift["message_id"], swift["extra"][":22A:"]) == ("MT300", "FX1", "NEWT")
