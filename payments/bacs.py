@@ -8,12 +8,10 @@ processing day 101-106 in multi-day files.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from io import BytesIO
 
 from cutwater.core.money import Money
 from payments.formats.base import Source
@@ -59,46 +57,41 @@ class _File:
         return "-".join(part for part in (self.serial, header[4:10].strip(), number[1] if number else "") if part)
 
 
-def parse_bacs(payload: bytes) -> Parsed:
-    """One file as a whole; see `parts`."""
-    (found,) = parts(BytesIO(payload), sys.maxsize)
-    return found
-
-
 def parts(source: Source, size: int) -> Iterator[Parsed]:
-    """One file: an INITIATED event a data record, in parts of `size` events. Never raises for bad content.
+    """Every file of a stream: an INITIATED event a data record, in parts of `size` events. Never raises for bad content.
 
     A control total that disagrees is a warning: the records that are there are accepted, the difference is kept.
     """
-    file, part = _File(Findings()), 0
-    for number, line in _lines(source, file.findings):
+    file, part, index, offset = _File(Findings()), 0, 0, 0
+    for number, begin, line in _lines(source, file.findings):
+        if line[:4] in ("VOL1", "HDR1") and "UTL1" in file.labels:
+            yield _ended(file, part).but(index=index, offset=offset)  # one file behind another
+            file, part, index, offset = _File(Findings()), 0, index + 1, begin
         if line[:4] in _LABELS:
             file.labels.setdefault(line[:4], line)
         else:
             _record(file, number, line)
         if len(file.events) >= size:
-            yield Parsed("bacs.std18", file.message_id, tuple(file.events), form="file", part=part, last=False)
-            file.events, part = [], part + 1
+            events, file.events = tuple(file.events), []
+            found = Parsed("bacs.std18", file.message_id, events, form="file", part=part, last=False)
+            yield found.but(index=index, offset=offset)
+            part += 1
+    yield _ended(file, part).but(index=index, offset=offset)
+
+
+def _ended(file: _File, part: int) -> Parsed:
     for name in ("VOL1", "HDR1", "UHL1", "EOF1", "UTL1"):
         if name not in file.labels:
             file.findings.error("missing_label", name, f"the file has no {name} label: it is not complete")
     if not file.message_id:
         file.findings.error("missing_identity", "HDR1", "neither serial number nor processing day")
-    control = _control(file)
-    yield Parsed(
-        "bacs.std18",
-        file.message_id,
-        tuple(file.events),
-        file.findings.tuple(),
-        control,
-        form="file",
-        sender=file.user or None,
-        part=part,
-    )
+    control, sender = _control(file), file.user or None
+    found = Parsed("bacs.std18", file.message_id, tuple(file.events), file.findings.tuple(), control, form="file")
+    return found.but(sender=sender, part=part)
 
 
-def _lines(source: Source, findings: Findings) -> Iterator[tuple[int, str]]:
-    """Not splitlines(): it also breaks at form feeds and the like, which would tear a record apart."""
+def _lines(source: Source, findings: Findings) -> Iterator[tuple[int, int, str]]:
+    """(line number, byte offset, line). Not splitlines(): it also breaks at form feeds and the like, which would tear a record apart."""
     number, offset, told = 0, 0, False
     for line in _pieces(source):
         number += 1
@@ -109,10 +102,10 @@ def _lines(source: Source, findings: Findings) -> Iterator[tuple[int, str]]:
                 place = f"byte {offset + error.start}"
                 findings.warn("charset", place, "outside the Bacs character set; read as Latin-1")
             told, content = True, line.decode("latin-1")
-        offset += len(line) + 1
+        begin, offset = offset, offset + len(line) + 1
         content = content.removesuffix("\r")
         if content.strip("\x1a \t\ufeff"):
-            yield number, content
+            yield number, begin, content
 
 
 def _pieces(source: Source) -> Iterator[bytes]:

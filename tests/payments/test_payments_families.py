@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from io import BytesIO
 
 import payments_samples as samples
 import pytest
 
 from cutwater.core.money import Money
 from payments.model import EventKind, Parsed
-from payments.registry import parse
+from payments.registry import parse, read
 
 
 def rules(parsed: Parsed) -> list[str]:
@@ -210,3 +211,10 @@ def test_bacs_with_a_line_missing_keeps_the_others() -> None:
 def test_a_torn_bacs_file_is_refused() -> None:
     whole = samples.bacs()
     assert not parse(whole[: len(whole) // 2]).accepted
+
+
+def test_one_bacs_file_behind_another() -> None:
+    payload = samples.bacs() + samples.bacs(records=1, stated=1)
+    first, second = read(BytesIO(payload))
+    assert (len(first.events), len(second.events), first.findings, second.findings) == (2, 1, (), ())
+    assert (second.index, second.offset) == (1, len(samples.bacs()))
