@@ -5,6 +5,7 @@ The oracle looks elements up by their names alone, wherever they stand; it knows
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,42 @@ def test_what_the_elements_say_is_what_the_event_says(schema: Path, alternative:
     if family in ("camt.052", "camt.053", "camt.054"):
         (statement,) = parsed.statements
         assert len(statement.entries) == len(elements)
+
+
+CORPUS = Path(os.environ.get("CUTWATER_CORPUS", Path(__file__).resolve().parents[3] / "shared" / "corpus"))
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the public sample corpus is not beside this checkout")
+def test_the_corpus_says_by_its_elements_what_its_events_say(capsys: pytest.CaptureFixture[str]) -> None:
+    with (CORPUS / "MANIFEST.tsv").open(encoding="utf-8") as source:
+        rows = list(csv.DictReader(source, delimiter="\t", quoting=csv.QUOTE_NONE))
+    agreed, files, differing = 0, 0, []
+    for row in rows:
+        if row["type"] not in EXPECTED or row["xsd_check"] != "valid":
+            continue
+        payload = (CORPUS / row["path"]).read_bytes()
+        parsed, (name, fields) = parse(payload), EXPECTED[row["type"]]
+        elements = etree.fromstring(payload.lstrip()).xpath(f"//*[local-name()='Document']//*[local-name()='{name}']")
+        # What speaks of a whole group or batch has its place as its ordinal.
+        events = [item for item in parsed.events if item.ordinal != "group" and "[" not in item.ordinal]
+        assert (len(events), parsed.accepted) == (len(elements), True), row["path"]
+        files += 1
+        for element, event in zip(elements, events, strict=True):
+            body = event_body(event)
+            several = len(element.xpath(".//*[local-name()='TxDtls']")) > 1
+            for field, path in fields.items():
+                expected = told(element, path)
+                if expected is None or (several and field != "amount"):
+                    continue  # an entry of several transactions is none of them
+                same = _plain(body[field]) == _plain(expected)
+                agreed += same
+                if not same:
+                    differing.append((row["path"], field, path))
+    with capsys.disabled():
+        print(f"\n{files} XSD-valid messages: {agreed} fields agree with their elements, {len(differing)} do not")
+    assert differing == []
+
+
+def _plain(text: str | None) -> str:
+    """Blanks within accounts, the case of UETRs and lines of one remittance are form."""
+    return "".join((text or "").split("\n", 1)[0].split()).lower()
