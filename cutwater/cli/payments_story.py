@@ -184,6 +184,7 @@ def _timeline_text(out: Output, found: Timeline, reveal: bool) -> None:
     if story.recall:
         out.line(f"recall {story.recall}")
     for _, _, words in story.anomalies:
-        out.line(f"{glyph('warn')}  {words}")
+        out.line(f"warn  {words}")
     for event in payment.conflicts:
-        out.line(f"{glyph('warn')}  {event} came with two contents; the one known first counts")
+        shown = event if reveal else event.partition("|")[0] + "|***"  # an entry's key holds the account
+        out.line(f"warn  {shown} came with two contents; the one known first counts")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MOST = 20  # lines beneath one message
 _QUOTES = frozenset({"schema", "statement_line"})  # their words quote what the message says, which may be a name
+_KEYED = frozenset(
+    {"duplicate", "possible", "conflict"}
+)  # theirs end with a key, and that of an entry holds an account
 _VALUE = re.compile(r"(The value |: |^)'[^']*'")
 _STATE = {"ok": "pass", "findings": "late", "rejected": "fail"}
 _WORD = {"ok": "ok", "findings": "findings", "rejected": "REJECTED"}
@@ -116,7 +119,8 @@ def print_checks(out: Output, found: Checks) -> None:
             text = f"{place.path} #{place.index + 1} {kind or 'unknown'}: {item.severity} {item.code} at {item.path}: {words}"
             _wrapped(out, text)
     for item in found.between:
-        _wrapped(out, f"between messages: {item.severity} {item.code} at {item.path}: {item.message}")
+        words = item.message.partition(" of ")[0] if item.code in _KEYED else item.message
+        _wrapped(out, f"between messages: {item.severity} {item.code} at {item.path}: {words}")
     Listing(out, False).end(found.tally)
 
 

@@ -349,3 +349,16 @@ def test_other_messages_are_kept_by_their_identity(tmp_path: Path, capsys: pytes
     assert (iso["type"], iso["status"], iso["events"]) == ("pain.014.001.07", "findings", [])
     assert (iso["message_id"], iso["extra"]["Other"]) == ("X1", "said")
     assert (swift["type"], swift["message_id"], swift["extra"][":22A:"]) == ("MT300", "FX1", "NEWT")
+
+
+def test_conflicts_are_told_without_account_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    statement = ":20:A\n:25:55779911\n:28C:1\n:60F:C261123EUR1,\n:61:261123C{},NTRFNONREF//S1\n:62F:C261123EUR2,\n"
+    for name, amount in (("a", "1"), ("b", "2")):
+        (tmp_path / f"{name}.sta").write_text(statement.format(amount))
+    (tmp_path / "c.fin").write_bytes(samples.mt103("A") + b"$" + samples.mt103("A", amount="9,"))
+    _, out, _ = run(capsys, "validate", str(tmp_path))
+    assert "conflict" in out
+    assert "55779911" not in out
+    code, out, _ = run(capsys, "timeline", samples.UETR, str(tmp_path))
+    assert code == 0
+    assert "came with two contents" in out
