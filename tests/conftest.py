@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cutwater.core.config import CONTAINERS, PROVIDER_VARIABLE, Project, load_project
+
+# A deadline is a timing assertion: on a machine that does other work, too, it fails for no reason of ours.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
