@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from payments.formats import base
 from payments.formats.base import NO, SURE, Options, Prefixed, Source, take
 from payments.iso20022 import parse_stream, parse_tree
 from payments.iso20022.xml import begun
-from payments.model import Parsed
+from payments.model import Finding, Parsed
 
 _STARTS = (b"<", b"\xff\xfe", b"\xfe\xff")
 TREE = 8 * 1024 * 1024  # up to here a tree is quicker; what is larger is read as a stream
@@ -26,11 +27,16 @@ class Mx:
         return parse_tree(payload, options.schemas)
 
     def parse(self, source: Source, options: Options) -> Iterator[Parsed]:
-        payload = take(source, TREE)
-        if len(payload) < TREE:
+        limit = TREE if options.schemas is None else base.MAX_BYTES  # a schema needs the tree
+        payload = take(source, limit)
+        if len(payload) < limit:
             yield from parse_tree(payload, options.schemas)
-        else:
-            yield from parse_stream(Prefixed(begun(payload), source), options.part)
+            return
+        for parsed in parse_stream(Prefixed(begun(payload), source), options.part):
+            if options.schemas is not None and parsed.last:
+                words = f"more than {limit >> 20} MiB: read as a stream, not validated"
+                parsed = parsed.but(findings=(*parsed.findings, Finding("warn", "not_validated", "Document", words)))
+            yield parsed
 
 
 FORMAT = Mx()

@@ -16,7 +16,7 @@ import pytest
 
 from cutwater.cli.main import main
 from cutwater.commands import payments_sources
-from payments.formats import fin, mx
+from payments.formats import base, fin, mx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "payments"))
 import payments_samples as samples
@@ -273,7 +273,9 @@ def test_a_timeline_over_channels(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "CW2213" in err
 
 
-def test_schemas_of_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_schemas_of_the_users(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     schema = (
         '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:iso:std:iso:20022:tech:xsd:pacs.002.001.10"'
         ' elementFormDefault="qualified"><xs:element name="Document"><xs:complexType><xs:sequence><xs:element name="Other"/>'
@@ -286,6 +288,9 @@ def test_schemas_of_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     code, (found,) = parsed(capsys, *words)
     assert code == 4
     assert [(item["code"], item["path"]) for item in found["findings"]] == [("schema", "FIToFIPmtStsRpt")]
+    monkeypatch.setattr(base, "MAX_BYTES", 64)
+    code, (found,) = parsed(capsys, *words)
+    assert (code, [item["code"] for item in found["findings"]]) == (0, ["not_validated"])
     code, _, err = run(capsys, "parse", str(tmp_path / "a.xml"), "--schemas", str(tmp_path / "nowhere"))
     assert code == 4
     assert "CW2215" in err
