@@ -1,8 +1,13 @@
-"""A database of somebody else's, made in the sandbox's server, and the load of a program that keeps an invariant."""
+"""A database of somebody else's, made in the sandbox's server, and the load of a program that keeps an invariant.
+
+CUTWATER_TEST_POSTGRES names another server instead (the connection string of a superuser, wal_level logical): so the same
+test runs against an older PostgreSQL.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import threading
 from contextlib import suppress
@@ -20,7 +25,8 @@ class ForeignDatabase:
     """Owned by a role that may only log in: what else it needs, `init` has to say."""
 
     def __init__(self, sandbox: Project) -> None:
-        self.admin = str(json.loads(sandbox.endpoints_file.read_text("utf-8"))["private"]["admin_dsn"])
+        known = json.loads(sandbox.endpoints_file.read_text("utf-8"))["private"]["admin_dsn"]
+        self.admin = os.environ.get("CUTWATER_TEST_POSTGRES") or str(known)
         tail = secrets.token_hex(3)
         self.name, self.role, self.owner, self.password = (
             f"shop_{tail}",
