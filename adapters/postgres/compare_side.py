@@ -12,7 +12,7 @@ from psycopg import sql
 
 from cutwater.core.errors import BadInput, Inconclusive, Unavailable
 from inventory.model import TableMapping
-from reconciliation.dialect import Marks, quote
+from reconciliation.dialect import quote
 from reconciliation.dialect_postgres import PostgresDialect
 from reconciliation.ports import BucketDigest, Pin
 from reconciliation.readings import digests_from, rows_from, totals_from
@@ -64,7 +64,6 @@ class PostgresSide:
         self.dsn, self.application = dsn, application
         self._connection: psycopg.Connection[Any] | None = None
         self._snapshot = ""
-        self.marks: Marks | None = None
         self._dialect = PostgresDialect()
         self._lock = threading.RLock()
 
@@ -138,7 +137,7 @@ class PostgresSide:
         except BaseException:
             connection.close()
             raise
-        self._dialect = PostgresDialect(connection.info.server_version, self.marks)
+        self._dialect = PostgresDialect(connection.info.server_version)
         return connection
 
     def _begin(self, connection: psycopg.Connection[Any], snapshot: str) -> None:

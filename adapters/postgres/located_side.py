@@ -10,11 +10,11 @@ import psycopg
 
 from adapters.postgres.arrow_stream import counted, streamed
 from adapters.postgres.compare_side import PostgresSide, translated_call
-from adapters.postgres.located_types import columns, spelled
+from adapters.postgres.located_types import columns, filled, spelled
 from adapters.postgres.ranges import added, ranges, read
 from cutwater.core.errors import BadInput, Unavailable
 from inventory.model import TableMapping
-from reconciliation.dialect import quote, repeated
+from reconciliation.dialect import Marks, quote, repeated
 from reconciliation.dialect_postgres import PostgresDialect
 from reconciliation.forms import Form
 from reconciliation.locations import Location
@@ -63,6 +63,8 @@ class LocatedPostgres(PostgresSide):
         self.key: tuple[str, ...] = ()
         self.forms: dict[str, Form] = {}
         self.derived: dict[str, str] = {}
+        self.marks: Marks | None = None
+        self.filled: frozenset[str] = frozenset()
         self.moved = 0
         self._pin = Pin("postgres", "", {})
         self._blocks = 0
@@ -77,6 +79,7 @@ class LocatedPostgres(PostgresSide):
                 self._lock_table(db)
                 number, exported, lsn = db.execute(_PIN).fetchall()[0]
                 self.types = columns(db, self.place.name)
+                self.filled = filled(db, self.place.name)
                 self.key = tuple(str(row[0]) for row in db.execute(_KEY, self.place.name).fetchall())
                 self._blocks = int(db.execute(_BLOCKS, self.place.name).fetchall()[0][0] or 0)
                 if not self.types:
@@ -196,6 +199,10 @@ class LocatedPostgres(PostgresSide):
         conditions = [f"({self.where}\n)"] * bool(self.where) + [part] * bool(part)
         condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return f"(SELECT {parts} FROM {self._table()}{condition})"  # noqa: S608 - names are quoted; the condition is the user's own SQL
+
+    def _dialect_at(self, pin: Pin) -> PostgresDialect:
+        # What an expression makes of a column may be NULL.
+        return PostgresDialect(super()._dialect_at(pin).server, self.marks, self.filled - self.derived.keys())
 
     def _written(self, name: str) -> str:
         column = f"({self.derived[name]}\n)" if name in self.derived else quote(name)
