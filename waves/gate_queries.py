@@ -40,7 +40,9 @@ class _Filed:
     row: EvidenceView
 
     def says(self, value: str, ok: bool | None) -> Measured:
-        name = f"reconciliation {self.body.get('run', self.row.id)}"
+        if self.row.problem:  # what was altered proves nothing, whatever it says now
+            value, ok = self.row.problem, None
+        name = str(self.row.id) if self.row.problem else f"reconciliation {self.body.get('run', self.row.id)}"
         return Measured(value, ok, name, self.at, str(self.row.id), sha256_json(self.row.body))
 
 
@@ -49,7 +51,7 @@ def _reconciliation(ask: Questions) -> _Filed | None:
     if row is None:
         return None
     body: Mapping[str, Any] = row.body
-    as_of = body.get("as_of")
+    as_of = body.get("as_of") if not row.problem else None
     # What counts is the point in time that was compared, not when somebody filed it.
     at = min(row.at, parse_iso(as_of)) if isinstance(as_of, str) and as_of else row.at
     return _Filed(body, at, row)

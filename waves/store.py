@@ -61,6 +61,9 @@ class EvidenceView(Protocol):
     def at(self) -> datetime: ...
     @property
     def body(self) -> Any: ...
+    @property
+    def problem(self) -> str:
+        """Why it is not what the journal recorded; empty where it is."""
 
 
 class EvidenceStore(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -15,7 +16,7 @@ from cutwater.core.ids import new_id
 from cutwater.state.database import Database, dump, load
 from cutwater.state.journal import Journal
 from cutwater.state.models import Evidence, JournalRow, ReconBreak, ReconRun, SnapshotRecord
-from cutwater.state.records import EvidenceRow, Problem, SnapshotRow
+from cutwater.state.records import EvidenceRow, Problem, Record, SnapshotRow
 
 EVIDENCE_ADDED = "evidence.added"
 
@@ -146,8 +147,14 @@ class EvidenceStore:
         return identity
 
     def latest(self, kind: str, wave: str) -> EvidenceRow | None:
+        """The newest of a kind; its `problem` says where it is not what the journal recorded, or not the newest there."""
         found = self.list(kind, wave, limit=1)
-        return found[0] if found else None
+        if not found:
+            return None
+        newest = found[0]
+        named = [item for item in self.journal.records(wave, [EVIDENCE_ADDED]) if item.payload.get("kind") == kind]
+        mine = next((item for item in named if item.payload.get("id") == newest.id), None)
+        return replace(newest, problem=_problem(newest, mine, named[-1] if named else None))
 
     def list(
         self, kind: str | None = None, wave: str | None = None, limit: int | None = None
@@ -171,10 +178,22 @@ class EvidenceStore:
             return _evidence_problems(connection, kept)
 
 
+def _problem(row: EvidenceRow, mine: Record | None, last: Record | None) -> str:
+    """Why the newest evidence is not to be believed; empty where it is as recorded."""
+    if mine is None or last is None:
+        return f"evidence {row.id} has no record in the journal: cutwater evidence verify"
+    stands = {"id": row.id, "kind": row.kind, "sha256": row.sha256, "body_sha256": sha256_json(row.body)}
+    if mine.computed_hash() != mine.hash or stands != mine.payload or row.at != mine.at:
+        return f"evidence {row.id} was edited after it was recorded: cutwater evidence verify"
+    if last is not mine:
+        return f"newer evidence {last.payload.get('id', '?')} is missing: cutwater evidence verify"
+    return ""
+
+
 def _evidence_problems(connection: Connection, kept: dict[int, Any]) -> list[Problem]:
     problems, seen = [], set()
     records = connection.execute(
-        select(JournalRow.seq, JournalRow.wave, JournalRow.payload)
+        select(JournalRow.seq, JournalRow.at, JournalRow.wave, JournalRow.payload)
         .where(JournalRow.kind == EVIDENCE_ADDED)
         .order_by(JournalRow.seq)
     )
@@ -189,7 +208,7 @@ def _evidence_problems(connection: Connection, kept: dict[int, Any]) -> list[Pro
             problems.append(
                 Problem(record.seq, f"evidence {said.get('id', '?')} is missing: record {record.seq} names it")
             )
-        elif not _as_recorded(row, record.wave, said):
+        elif row.at != record.at or not _as_recorded(row, record.wave, said):
             problems.append(
                 Problem(record.seq, f"evidence {row.id} ({row.kind}) was edited: record {record.seq} differs")
             )

@@ -119,7 +119,8 @@ class SnapshotRow:
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """One piece of evidence. `sha256` is of what the caller names (a report, a body)."""
+    """One piece of evidence. `sha256` is of what the caller names (a report, a body). problem: why it is not what the
+    journal recorded; empty where it is."""
 
     id: str
     at: datetime
@@ -127,6 +128,7 @@ class EvidenceRow:
     wave: str
     body: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,86 @@
+"""What was altered in the store behind its back proves nothing: gates, approvals and ledgers are held to the journal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cutwater.state import open_store
+from cutwater.state.store import Store
+from waves.gates import GateResult, Questions
+from waves.plan import GateSpec
+
+Edit = Callable[..., None]
+FAILED = {"run": "R1", "verdict": "FAIL", "open_breaks": 3}
+PASSED = {"run": "R2", "verdict": "PASS", "open_breaks": 0}
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'state.db'}", lambda: NOW) as opened:
+        yield opened
+
+
+@pytest.fixture
+def edit(tmp_path: Path, kept: Store) -> Edit:
+    """Somebody with a database client."""
+
+    def run(statement: str, *values: object) -> None:
+        with sqlite3.connect(tmp_path / "state.db") as database:
+            database.execute(statement, values)
+        database.close()
+
+    return run
+
+
+def verdict(store: Store) -> GateResult:
+    asks = Questions("W01", store.evidence, list, lambda: NOW)
+    return asks.evaluate(GateSpec("reconciliation", "reconciliation.verdict", "PASS", 60))
+
+
+def test_a_gate_believes_no_edited_evidence(kept: Store, edit: Edit) -> None:
+    kept.evidence.add("reconciliation", "W01", FAILED, "a" * 64)
+    assert verdict(kept).word == "fail"
+    edit("UPDATE evidence SET body = ?", json.dumps({**PASSED, "run": "FORGED"}))
+    result = verdict(kept)
+    assert (result.verdict, result.word) == ("NO-GO", "unknown")
+    assert "was edited" in result.reason
+    assert "FORGED" not in result.evidence
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("DELETE FROM evidence WHERE seq = 2", "is missing"),
+        ("UPDATE evidence SET at = '2026-11-23T08:59:00.000000Z' WHERE seq = 2", "was edited"),
+        ("UPDATE evidence SET seq = 9 WHERE seq = 1", "is missing"),
+        (
+            "INSERT INTO evidence SELECT 'E9', 9, at, kind, wave, body, sha256 FROM evidence WHERE seq = 1",
+            "has no record",
+        ),
+    ],
+)
+def test_a_gate_takes_the_newest_evidence_that_the_journal_names(
+    kept: Store, edit: Edit, statement: str, reason: str
+) -> None:
+    kept.evidence.add("reconciliation", "W01", PASSED)
+    kept.evidence.add("reconciliation", "W01", FAILED)
+    edit(statement)
+    result = verdict(kept)
+    assert (result.verdict, result.word) == ("NO-GO", "unknown")
+    assert reason in result.reason
+    assert kept.verify()
+
+
+def test_evidence_as_recorded_is_believed(kept: Store) -> None:
+    kept.evidence.add("reconciliation", "W01", FAILED)
+    kept.evidence.add("reconciliation", "W02", FAILED)
+    kept.evidence.add("reconciliation", "W01", PASSED)
+    kept.evidence.add("other", "W01", {})
+    assert verdict(kept).word == "pass"
