@@ -21,6 +21,8 @@ CODES: dict[str, str] = {
     "CW4017": "A run was to follow an earlier full run, and what it should stand on cannot be read or does not reach far enough. "
     "The engine compares everything instead, which takes longer; nothing has to be done.",
     "CW4013": "The run is inconclusive: something was not checked. The report names what, and why.",
+    "CW4018": "The evidence file of a run was edited after it was recorded: its SHA-256 is not the journal's. No report is made "
+    "from it. Restore the file from a backup, or run the reconciliation again.",
     "CW4030": "A side of a comparison is written as a URL: postgresql://user@host:port/db#schema.table, parquet:///path, csv:///path, "
     "duckdb:///file#table, iceberg://catalog/db.table[@snapshot]. Passwords stay in the environment.",
     "CW4031": "The database of one side did not answer, or refused. Nothing was compared; the command may be tried again.",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cutwater.core.config import Project
 from cutwater.core.errors import BadInput, Inconclusive, Refused
-from cutwater.state import Problem, Record, open_store
+from cutwater.core.hashing import sha256_file
+from cutwater.state import EvidenceRow, Problem, Record, open_store
 
 _ANCHOR = re.compile(r"(\d+):([0-9a-f]{64})")
 
@@ -56,14 +58,35 @@ def parse_anchor(text: str) -> tuple[int, str] | None:
 
 
 def verify(project: Project, anchor: str = "") -> Verification:
-    """Checks the whole chain, the evidence against it, and an anchor that was noted elsewhere."""
+    """Checks the whole chain, the evidence and its files against it, and an anchor that was noted elsewhere."""
     noted = parse_anchor(anchor)
     with open_store(project.state_url) as store:
-        problems = tuple(store.verify(noted))
+        kept = store.evidence.list()
+        problems = (*store.verify(noted), *_file_problems(project, kept))
         count, last = store.journal.head()
-        evidence = len(store.evidence.list())
+        evidence = len(kept)
     verdict = "FAIL" if problems else ("PASS" if count else "INCONCLUSIVE")
     return Verification(verdict, count, evidence, f"{count}:{last}", anchor, problems)
+
+
+def evidence_file(project: Project, run_id: str) -> Path:
+    """Where the evidence of a reconciliation run stands in full."""
+    return project.run_dir / "evidence" / run_id / "run.json"
+
+
+def _file_problems(project: Project, kept: Sequence[EvidenceRow]) -> list[Problem]:
+    """Every evidence file against the SHA-256 that was recorded with it."""
+    problems = []
+    for row in kept:
+        if row.kind != "reconciliation" or not row.sha256 or "file" not in row.body:
+            continue
+        run_id = str(row.body.get("run", ""))
+        path = evidence_file(project, run_id)
+        if not path.is_file():
+            problems.append(Problem(row.seq, f"the file of evidence {row.id} is missing: {path}"))
+        elif sha256_file(path) != row.sha256:
+            problems.append(Problem(row.seq, f"the file of evidence {row.id} was edited: {path}"))
+    return problems
 
 
 def show(project: Project, wave: str | None, kinds: Sequence[str], limit: int) -> list[Record]:

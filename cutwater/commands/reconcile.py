@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cutwater.commands.evidence import evidence_file
 from cutwater.core.config import Project
-from cutwater.core.errors import BadInput
+from cutwater.core.errors import BadInput, Refused
 from cutwater.core.hashing import sha256_file
 from cutwater.jobs.reconciling import Ran, Sides, plan_of, run, settings_of, write_report
 from reconciliation.breaks import CLOSED, MEANING, BreakClass
@@ -38,16 +40,32 @@ def explain(store: Store, break_id: str, wave: str | None = None) -> dict[str, A
 
 
 def report(project: Project, store: Store, run_id: str | None, wave: str | None) -> Ran:
-    """The files of a run, the page rendered anew from its evidence; CW4009 where there is none."""
+    """The files of a run, the page rendered anew from its evidence; CW4009 where there is none, CW4018 where it was
+    edited."""
     body = _latest(store, wave) if run_id is None else store.recon.run(run_id)
-    folder = project.run_dir / "evidence" / str(body["run"])
-    evidence = folder / "run.json"
+    evidence = evidence_file(project, str(body["run"]))
+    folder = evidence.parent
     if not evidence.is_file():
         raise BadInput("CW4009", f"the evidence file of run {body['run']} is not there", cause=str(evidence))
-    full = json.loads(evidence.read_text("utf-8"))
     digest = sha256_file(evidence)
+    _as_recorded(store, str(body["run"]), evidence, digest)
+    full = json.loads(evidence.read_text("utf-8"))
     write_report(folder, full, digest, sorted(path.name for path in folder.glob("datacompy-*.txt")))
     return Ran(full, digest, folder)
+
+
+def _as_recorded(store: Store, run_id: str, path: Path, digest: str) -> None:
+    """Raises Refused CW4018 where the file is not the one that the journal recorded for this run."""
+    records = store.journal.records(kinds=["evidence.added"])
+    recorded = [str(item.payload.get("sha256")) for item in records if item.run_id == run_id]
+    if digest not in recorded:
+        raise Refused(
+            "CW4018",
+            f"the evidence file of run {run_id} is not what was recorded",
+            cause=f"{path} has SHA-256 {digest}, the journal says {', '.join(recorded) or 'nothing of this run'}",
+            state="no report was rendered from it",
+            next=f"cutwater evidence verify, then cutwater reconcile run {store.recon.run(run_id)['wave']}",
+        )
 
 
 def _latest(store: Store, wave: str | None) -> dict[str, Any]:

@@ -167,7 +167,7 @@ class EvidenceStore:
             query = query.where(Evidence.wave == wave)
         with self.database.read() as connection:
             return [
-                EvidenceRow(row.id, parse_iso(row.at), row.kind, row.wave, load(row.body), row.sha256)
+                EvidenceRow(row.id, parse_iso(row.at), row.kind, row.wave, load(row.body), row.sha256, seq=row.seq)
                 for row in connection.execute(query.limit(limit))
             ]
 

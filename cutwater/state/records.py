@@ -120,7 +120,7 @@ class SnapshotRow:
 @dataclass(frozen=True)
 class EvidenceRow:
     """One piece of evidence. `sha256` is of what the caller names (a report, a body). problem: why it is not what the
-    journal recorded; empty where it is."""
+    journal recorded; empty where it is, or where nobody looked. seq: of its record in the journal."""
 
     id: str
     at: datetime
@@ -129,6 +129,7 @@ class EvidenceRow:
     body: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
     problem: str = ""
+    seq: int = 0
 
 
 @dataclass(frozen=True)

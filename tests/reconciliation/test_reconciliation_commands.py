@@ -14,8 +14,9 @@ from reconciliation_estate import MAPPINGS, Feeds, StaticPinner, sides
 
 from cutwater.cli.main import main
 from cutwater.commands import reconcile as command
+from cutwater.commands.evidence import verify
 from cutwater.core.config import Project, load_project
-from cutwater.core.errors import BadInput
+from cutwater.core.errors import BadInput, Refused
 from cutwater.jobs import reconciling
 from cutwater.jobs.reconciling import plan_of
 from cutwater.state.store import Store, open_store
@@ -80,6 +81,27 @@ def test_the_verbs(project: Project, store: Store, capsys: pytest.CaptureFixture
     assert (code, report["sha256"], report["report"]) == (0, found.sha256, str(found.report))
     main_text(project, "breaks")
     assert "MISSING_IN_TARGET" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_as_recorded_is_found_and_gives_no_report(project: Project, store: Store) -> None:
+    kept = ran(project, store)
+    path, first = kept.folder / "run.json", ran(project, store).folder / "run.json"
+    assert verify(project).verdict == "PASS"
+    page = kept.report.read_text("utf-8")
+    path.write_text(path.read_text("utf-8").replace('"verdict":"FAIL"', '"verdict":"PASS"'), "utf-8")
+    found = verify(project)
+    assert (found.verdict, len(found.problems)) == ("FAIL", 1)
+    assert str(path) in found.problems[0].text
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            command.report(project, store, str(kept.body["run"]), None)
+        assert refused.value.code == "CW4018"
+    assert kept.report.read_text("utf-8") == page
+    first.unlink()
+    assert [("edited" in item.text, "missing" in item.text) for item in verify(project).problems] == [
+        (False, True),
+        (True, False),
+    ]
 
 
 def main_text(project: Project, *words: str) -> None:
