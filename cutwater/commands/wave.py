@@ -214,10 +214,8 @@ def approve(project: Project, wave: str, who: str, role: str, plan_hash: str = "
         results = [asks.evaluate(gate) for gate in plan.gates]
         if any(item.verdict != "GO" for item in results):
             raise refuse(wave, results)
-        store.approvals.add(wave, plan.hash, who, role, note)
-        said = {"plan": plan.hash, "who": who, "role": role, "note": note, "entered_by": user_name()}
         seen = [{"gate": item.gate, "evidence": item.evidence_id, "hash": item.evidence_hash} for item in results]
-        store.journal.append(wave, "approval.given", {**said, "gates": seen})
+        store.approvals.add(wave, plan.hash, who, role, note, {"entered_by": user_name(), "gates": seen})
         missing = standing(Rule.of(plan), made, store.approvals.of(plan.hash)).missing
         return {**result, "changed": True, "missing": missing}
 

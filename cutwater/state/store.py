@@ -27,7 +27,7 @@ class Store:
         self.leases = Leases(database)
         self.waves = Waves(database)
         self.plans = Plans(database)
-        self.approvals = Approvals(database)
+        self.approvals = Approvals(database, self.journal)
         self.requests = Requests(database)
         self.snapshots = Snapshots(database)
         self.recon = Recon(database)
@@ -53,8 +53,9 @@ class Store:
         return ahead if ahead > timedelta() else min(timedelta(), now - before)
 
     def verify(self, anchor: tuple[int, str] | None = None) -> list[Problem]:
-        """The journal's chain, then the evidence against it."""
-        return self.journal.verify(anchor) + self.evidence.verify()
+        """The journal's chain, then evidence and approvals against it."""
+        problems = self.journal.verify(anchor)
+        return problems + self.evidence.verify() + self.approvals.verify()
 
     def close(self) -> None:
         """Lets go of every connection."""

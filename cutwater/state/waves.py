@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -11,8 +13,11 @@ from cutwater.core.clock import iso, parse_iso
 from cutwater.core.errors import BadInput, Refused
 from cutwater.core.hashing import sha256_json
 from cutwater.state.database import Database, dump, load
+from cutwater.state.journal import Journal
 from cutwater.state.models import ApprovalRow, Plan, Wave
-from cutwater.state.records import Approval, PlanRow, WaveRow
+from cutwater.state.records import Approval, PlanRow, Problem, Record, WaveRow
+
+APPROVAL_GIVEN = "approval.given"
 
 
 class Waves:
@@ -95,29 +100,70 @@ class Plans:
 
 
 class Approvals:
-    """Who said yes to which plan."""
+    """Who said yes to which plan. A word counts as far as the journal holds it (`approval.given`)."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, journal: Journal) -> None:
+        self.database, self.journal = database, journal
 
-    def add(self, wave: str, plan_hash: str, who: str, role: str, note: str = "") -> Approval:
+    def add(
+        self,
+        wave: str,
+        plan_hash: str,
+        who: str,
+        role: str,
+        note: str = "",
+        facts: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Approval:
+        """Keeps the word and its journal record in one transaction. facts: what else the record says."""
+        said = {**facts, "plan": plan_hash, "who": who, "role": role, "note": note}
         with self.database.write() as connection:
-            now = self.database.now(connection)
+            record = self.journal.append_within(connection, wave, APPROVAL_GIVEN, said)
             result = connection.execute(
                 insert(ApprovalRow)
-                .values(wave=wave, plan_hash=plan_hash, who=who, role=role, note=note, at=iso(now))
+                .values(wave=wave, plan_hash=plan_hash, who=who, role=role, note=note, at=iso(record.at))
                 .returning(ApprovalRow.id)
             )
-            return Approval(result.scalar_one(), wave, plan_hash, who, role, note, now)
+            return Approval(result.scalar_one(), wave, plan_hash, who, role, note, record.at)
 
     def of(self, plan_hash: str) -> list[Approval]:
-        """The approvals of one plan, oldest first."""
-        query = select(ApprovalRow.__table__).where(ApprovalRow.plan_hash == plan_hash).order_by(ApprovalRow.id)
+        """The approvals of one plan that the journal holds, oldest first."""
+        held = {_words(item) for item in self.journal.records(kinds=[APPROVAL_GIVEN]) if _sound(item)}
+        return [item for item in self._rows(plan_hash) if _words(item) in held]
+
+    def verify(self) -> list[Problem]:
+        """Every row against the records, and every record against the rows."""
+        records, rows = self.journal.records(kinds=[APPROVAL_GIVEN]), self._rows()
+        kept, held = Counter(map(_words, rows)), Counter(map(_words, records))
+        return [
+            Problem(item.seq, f"the approval of {_words(item)[2]} as {_words(item)[3]} is missing or was edited")
+            for item in records
+            if kept[_words(item)] < held[_words(item)]
+        ] + [
+            Problem(0, f"the approval of {item.who} as {item.role} has no record in the journal: inserted or edited")
+            for item in rows
+            if kept[_words(item)] > held[_words(item)]
+        ]
+
+    def _rows(self, plan_hash: str | None = None) -> list[Approval]:
+        query = select(ApprovalRow.__table__).order_by(ApprovalRow.id)
+        if plan_hash is not None:
+            query = query.where(ApprovalRow.plan_hash == plan_hash)
         with self.database.read() as connection:
             return [
                 Approval(row.id, row.wave, row.plan_hash, row.who, row.role, row.note, parse_iso(row.at))
                 for row in connection.execute(query)
             ]
+
+
+def _words(item: Approval | Record) -> tuple[str, ...]:
+    """What a row and its record both say: wave, plan, person, role, note."""
+    if isinstance(item, Approval):
+        return item.wave, item.plan_hash, item.who, item.role, item.note
+    return item.wave, *(str(item.payload.get(name, "")) for name in ("plan", "who", "role", "note"))
+
+
+def _sound(record: Record) -> bool:
+    return record.computed_hash() == record.hash
 
 
 def _wave(row: Any) -> WaveRow:

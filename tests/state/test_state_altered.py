@@ -84,3 +84,31 @@ def test_evidence_as_recorded_is_believed(kept: Store) -> None:
     kept.evidence.add("reconciliation", "W01", PASSED)
     kept.evidence.add("other", "W01", {})
     assert verdict(kept).word == "pass"
+
+
+GHOST = "INSERT INTO approval SELECT 9, wave, plan_hash, 'Ghost One', 'migration-lead', '', at FROM approval WHERE id = 1"
+
+
+@pytest.mark.parametrize(
+    ("statement", "counted", "problems"),
+    [
+        ("UPDATE approval SET who = 'Ghost One' WHERE id = 1", ["Ben"], ["Anna", "Ghost One"]),
+        ("UPDATE approval SET plan_hash = 'p2' WHERE id = 1", ["Ben"], ["Anna", "Anna"]),
+        ("UPDATE approval SET role = 'business-owner' WHERE id = 1", ["Ben"], ["Anna", "Anna"]),
+        ("DELETE FROM approval WHERE id = 2", ["Anna"], ["Ben"]),
+        (GHOST, ["Anna", "Ben"], ["Ghost One"]),
+    ],
+)
+def test_only_approvals_that_the_journal_holds_count(
+    kept: Store, edit: Edit, statement: str, counted: list[str], problems: list[str]
+) -> None:
+    kept.approvals.add("W01", "p1", "Anna", "migration-lead", "seen", {"gates": []})
+    kept.approvals.add("W01", "p1", "Ben", "business-owner")
+    assert [item.who for item in kept.approvals.of("p1")] == ["Anna", "Ben"]
+    assert kept.verify() == []
+    edit(statement)
+    assert [item.who for item in kept.approvals.of("p1")] == counted
+    assert kept.approvals.of("p2") == []
+    found = kept.verify()
+    assert len(found) == len(problems)
+    assert all(name in item.text for name, item in zip(problems, found, strict=True))
