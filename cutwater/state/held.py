@@ -9,6 +9,7 @@ closes it up to the epoch that opened. So nothing is taken in behind a release b
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -23,12 +24,12 @@ from cutwater.core.errors import BadInput, CutwaterError, Refused
 from cutwater.core.hashing import sha256_json
 from cutwater.core.money import EXACT, Money
 from cutwater.state.database import Database, dump, load
+from cutwater.state.held_seal import PROOF, contradictions, sealed
 from cutwater.state.journal import Journal
-from cutwater.state.models import HeldControl, HeldPaymentRow
-from cutwater.state.records import HeldPayment, HeldProof, HeldTotal, Record
+from cutwater.state.models import HeldControl, HeldPaymentRow, JournalRow
+from cutwater.state.records import HeldPayment, HeldProof, HeldTotal, Problem, Record
 
 HELD, RELEASED, RETURNED = "HELD", "RELEASED", "RETURNED"
-PROOF = "held.proof"
 _NAMES = {HELD: "held", RELEASED: "released", RETURNED: "returned"}
 
 
@@ -171,16 +172,30 @@ class HeldPayments:
             return [_payment(row) for row in connection.execute(query)]
 
     def proof(self, wave: str) -> HeldProof:
-        """Adds up the ledger, row by row and exactly, and holds it against the control totals and the bodies' hashes."""
+        """Adds up the ledger, row by row and exactly, and holds it against the control totals, the bodies' hashes and every
+        proof that the journal has."""
         with self.database.read() as connection:
             return _proof(connection, wave)
+
+    def verify(self) -> builtins.list[Problem]:
+        """What does not add up, in the ledgers of all waves."""
+        places = (
+            select(HeldPaymentRow.wave),
+            select(HeldControl.wave),
+            select(JournalRow.wave).where(JournalRow.kind == PROOF),
+        )
+        with self.database.read() as connection:
+            waves = sorted({name for query in places for name in connection.execute(query.distinct()).scalars()})
+            proofs = [_proof(connection, wave) for wave in waves]
+        return [Problem(0, f"held payments of {item.wave}: {text}") for item in proofs for text in item.problems]
 
     def record_proof(self, wave: str, run_id: str = "", fence: int | None = None) -> tuple[HeldProof, Record]:
         """The proof and its journal record (`held.proof`), of one and the same state of the ledger."""
         with self.database.write() as connection:
             self._lock(connection, wave)
             proof = _proof(connection, wave)
-            return proof, self.journal.append_within(connection, wave, PROOF, proof.as_dict(), run_id, fence)
+            said = sealed(connection, proof)
+            return proof, self.journal.append_within(connection, wave, PROOF, said, run_id, fence)
 
     def close(self, wave: str, epoch: int, run_id: str = "", fence: int | None = None) -> HeldProof | None:
         """The end of a release: nothing is held under an epoch before `epoch` any more. Returns the proof, which is in the
@@ -192,7 +207,7 @@ class HeldPayments:
                 return None
             latest = update(HeldControl).where(HeldControl.wave == wave, HeldControl.state == "LOCK")
             connection.execute(latest.values(count=max(closed, epoch)))
-            self.journal.append_within(connection, wave, PROOF, proof.as_dict(), run_id, fence)
+            self.journal.append_within(connection, wave, PROOF, sealed(connection, proof), run_id, fence)
             return proof
 
     def find(self, wave: str, key: str) -> HeldPayment | None:
@@ -323,6 +338,7 @@ def _proof(connection: Connection, wave: str) -> HeldProof:
                     f"{name} {currency or 'without amount'}: the ledger has {parts[name].count} of {parts[name].total:f}, "
                     f"the control total says {control.count} of {control.total:f}"
                 )
+    problems += contradictions(connection, wave, by_currency)
     count = {name: sum(parts[name].count for parts in by_currency.values()) for name in (*_NAMES.values(), "open")}
     return HeldProof(
         wave, count["held"], count["released"], count["returned"], count["open"], offered, by_currency, tuple(problems)

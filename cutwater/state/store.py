@@ -53,9 +53,9 @@ class Store:
         return ahead if ahead > timedelta() else min(timedelta(), now - before)
 
     def verify(self, anchor: tuple[int, str] | None = None) -> list[Problem]:
-        """The journal's chain, then evidence and approvals against it."""
+        """The journal's chain, then evidence, approvals and held payments against it."""
         problems = self.journal.verify(anchor)
-        return problems + self.evidence.verify() + self.approvals.verify()
+        return problems + self.evidence.verify() + self.approvals.verify() + self.held.verify()
 
     def close(self) -> None:
         """Lets go of every connection."""

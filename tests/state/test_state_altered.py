@@ -86,7 +86,9 @@ def test_evidence_as_recorded_is_believed(kept: Store) -> None:
     assert verdict(kept).word == "pass"
 
 
-GHOST = "INSERT INTO approval SELECT 9, wave, plan_hash, 'Ghost One', 'migration-lead', '', at FROM approval WHERE id = 1"
+GHOST = (
+    "INSERT INTO approval SELECT 9, wave, plan_hash, 'Ghost One', 'migration-lead', '', at FROM approval WHERE id = 1"
+)
 
 
 @pytest.mark.parametrize(
@@ -112,3 +114,56 @@ def test_only_approvals_that_the_journal_holds_count(
     found = kept.verify()
     assert len(found) == len(problems)
     assert all(name in item.text for name, item in zip(problems, found, strict=True))
+
+
+def release(store: Store, *keys: str, epoch: int = 2) -> None:
+    for key in keys:
+        body = {"amount": "10.00", "currency": "GBP", "uetr": key}
+        store.held.hold("W01", key, f"account of {key}", NOW, "api", body)
+        store.held.offered("W01", key)
+        store.held.released("W01", key, f"there-{key}")
+    assert store.held.close("W01", epoch) is not None
+
+
+FEWER = "UPDATE held_control SET count = count - 1, total = '20.00' WHERE state IN ('HELD', 'RELEASED')"
+
+
+@pytest.mark.parametrize("between", [True, False])
+def test_a_payment_that_left_the_ledger_is_missed(kept: Store, edit: Edit, between: bool) -> None:
+    """The control totals were altered with it: the proof in the journal was not, whatever was proved since."""
+    release(kept, "k1", "k2", "k3")
+    assert kept.held.proof("W01").settled
+    assert kept.verify() == []
+    edit("DELETE FROM held_payment WHERE key = 'k2'")
+    edit(FEWER)
+    if between:
+        kept.held.record_proof("W01")
+    proof = kept.held.proof("W01")
+    assert not proof.holds
+    assert "released GBP was 3 of 30.00, the ledger has 2 of 20.00" in " ".join(proof.problems)
+    assert any("held payments of W01" in item.text for item in kept.verify())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE held_payment SET receipt = 'elsewhere' WHERE key = 'k2'",
+        "UPDATE held_payment SET key = 'k9' WHERE key = 'k2'",
+        "UPDATE held_payment SET account = 'account of k1' WHERE key = 'k2'",
+    ],
+)
+def test_an_altered_row_of_the_ledger_is_found(kept: Store, edit: Edit, statement: str) -> None:
+    release(kept, "k1", "k2", "k3")
+    edit(statement)
+    assert "altered or exchanged" in " ".join(kept.held.proof("W01").problems)
+
+
+def test_a_ledger_that_grows_keeps_its_proofs(kept: Store) -> None:
+    release(kept, "k1", "k2")
+    release(kept, "k3", epoch=4)
+    kept.held.hold("W01", "k4", "A", NOW, "api", {"amount": "1.00", "currency": "EUR"})
+    kept.held.record_proof("W01")
+    kept.held.offered("W01", "k4")
+    kept.held.released("W01", "k4", "there-k4")
+    assert kept.held.proof("W01").settled
+    assert kept.verify() == []
