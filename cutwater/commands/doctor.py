@@ -66,7 +66,8 @@ def _disk(project: Project) -> Check:
 
 
 def _dark(project: Project) -> list[Check]:
-    """Asked before anything else, and of the journal alone: payments wait."""
+    """Asked before anything else: do payments wait by the journal, and does the outside stand as it says?"""
+    from cutwater.commands.route_looks import looks
     from cutwater.commands.wave_status import dark_of, runner_of
     from cutwater.jobs.wave_state import history_of
 
@@ -76,12 +77,21 @@ def _dark(project: Project) -> list[Check]:
         with open_store(project.state_url) as store:
             histories = [history_of(store, row.name) for row in store.waves.list()]
             found = [dark_of(store, history, runner_of(store, history)) for history in histories]
+            outside = [(item.wave, look) for item in histories for look in looks(project, store, item.wave)]
     except CutwaterError:
         return []  # the state's own check says so
-    return [Check("route", "fail" if dark["alone"] else "late", dark["text"], dark["next"]) for dark in found if dark]
+    return [
+        Check("route", "fail" if dark["alone"] else "late", dark["text"], dark["next"]) for dark in found if dark
+    ] + [
+        Check(look.name, look.word, look.text if wave in look.text else f"{wave}: {look.text}", look.next)
+        for wave, look in outside
+    ]
 
 
 def _postgres(project: Project, ends: Endpoints) -> Iterator[Check]:
+    if not ends.postgres_dsn:
+        yield Check("postgres", "unknown", "not configured")
+        return
     from adapters.postgres.checks import server_problems
     from adapters.postgres.connection import connect, translated, where
 
@@ -166,6 +176,9 @@ def _registry(project: Project, ends: Endpoints) -> Iterator[Check]:
 
 
 def _lake(project: Project, ends: Endpoints) -> Iterator[Check]:
+    if not ends.catalog_dsn:
+        yield Check("lake", "unknown", "not configured")
+        return
     from adapters.iceberg.catalog import open_catalog
 
     catalog = open_catalog(ends)

@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from cutwater.commands.route_looks import looks, money
 from cutwater.commands.wave import makers
 from cutwater.core.clock import Clock, iso, utc_now
 from cutwater.core.config import Project
@@ -137,7 +138,9 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
             plan.work_hash,
         )
         gates = [asks.evaluate(gate) for gate in plan.gates]
+        outside = looks(project, store, wave)
         criteria = list(_criteria(store, history, plan, runner, beat if fresh else None, gates, skew))
+        criteria += [Criterion(item.name, item.word, item.text) for item in outside]
         point = no_return(project, store, plan)
         given = standing_of(store, plan)
         open_ones = [item for item in criteria if item.word != "pass"]
@@ -170,8 +173,10 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
             "not_passed": len(open_ones),
             "error": history.error,
             "objects": [{"step": step, "object": name} for step, name in history.objects()],
-            "next": _next(wave, history, runner, criteria, plan, given.missing_roles),
-            "money": life.money(history.state),
+            "next": next((item.next for item in outside if item.word == "fail"), "")
+            or _next(wave, history, runner, criteria, plan, given.missing_roles),
+            "money": money(history.state, outside),
+            "outside": [asdict(item) for item in outside],
             "window": dict(plan.window),
             "point_of_no_return": point.as_dict() | _countdown(point, store.now()) if point else None,
             "rehearsal": rehearsal_view(store.journal.records(wave), plan, now),
