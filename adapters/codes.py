@@ -34,6 +34,8 @@ CODES: dict[str, str] = {
     "CW3131": "A followed table was truncated. The stream stands before it; find out who emptied it.",
     "CW3132": "Both sides could not be read at one point, so nothing was compared: INCONCLUSIVE. Usually the wave's runner is not alive.",
     "CW3133": "A pin was asked for and its asker has given up waiting, so the runner lets the request go. Reconcile again.",
+    "CW3134": "A publication or a slot of the wave's name stands on the source already and is another project's (or of an unknown "
+    "hand). It was left alone. Give the wave another name, or drop what is left over if its owner is gone for good.",
     "CW3201": "The database of the lake's catalog does not answer.",
     "CW3202": "The lake has no carrier for a type. Map the column to another one.",
     "CW3203": "A later runner has written to the table: this one is a zombie and wrote nothing.",

@@ -122,10 +122,12 @@ def actions(project: Project, plan: Plan) -> dict[str, Action]:
     from adapters.iceberg.tables import CreateTables, DropTables
     from adapters.postgres.backfill import Bounds, CopyChunk
     from adapters.postgres.checks import PostgresCheck
+    from adapters.postgres.owner_journal import JournalOwner
     from adapters.postgres.replication import CreatePublication, CreateSlot, Drop
     from adapters.spark.fold import StreamFold, StreamPoise, StreamRest
 
     shared, dsn = parts(project, plan), project.endpoints().postgres_dsn
+    owner = JournalOwner(project, plan.wave)
     lake: dict[str, Action] = {
         "lake.tables": CreateTables(shared.catalog),
         "lake.drop_tables": DropTables(shared.catalog),
@@ -137,10 +139,10 @@ def actions(project: Project, plan: Plan) -> dict[str, Action]:
     }
     return {
         "postgres.check": PostgresCheck(dsn),
-        "postgres.publication": CreatePublication(dsn),
-        "postgres.slot": CreateSlot(dsn),
-        "postgres.drop_slot": Drop(dsn, "slot"),
-        "postgres.drop_publication": Drop(dsn, "publication"),
+        "postgres.publication": CreatePublication(dsn, owner),
+        "postgres.slot": CreateSlot(dsn, owner),
+        "postgres.drop_slot": Drop(dsn, "slot", owner),
+        "postgres.drop_publication": Drop(dsn, "publication", owner),
         "backfill.bounds": Bounds(dsn),
         **{name: LakeAction(name, action) for name, action in lake.items()},
         **(_cutover_actions(project, plan, shared) if shared.cuts_over else {}),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from adapters.postgres.connection import connect, translated, where
+from adapters.postgres.connection import Connection, connect, translated, where
 from adapters.postgres.fence_locks import end_writers
 from adapters.postgres.fence_tables import resolve
+from adapters.postgres.owner_mark import Owner, foreign, owns_publication, owns_slot, put, standing
 from cutwater.core.errors import Refused, Unavailable
 from waves.ports import Fence, Outcome
 
@@ -21,6 +23,8 @@ SELECT pid, coalesce(application_name, ''), coalesce(usename::text, ''), date_tr
 FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 5
 """
 
+
+_SLOT = "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s AND database = current_database()"
 
 _PREPARED = "SELECT gid, owner::text, date_trunc('second', now() - prepared)::text FROM pg_prepared_xacts ORDER BY prepared LIMIT 5"
 
@@ -34,10 +38,10 @@ AND (NOT (pubinsert AND pubupdate AND pubdelete AND pubtruncate)
 
 
 class CreatePublication:
-    """`postgres.publication` {name, tables}."""
+    """`postgres.publication` {name, tables}. owner: whose it will be; one that stands is taken only if it is ours."""
 
-    def __init__(self, dsn: str) -> None:
-        self.dsn = dsn
+    def __init__(self, dsn: str, owner: Owner | None = None) -> None:
+        self.dsn, self.owner = dsn, owner
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
         tables = sql.SQL(", ").join(sql.Identifier(*pair) for pair in args["tables"])
@@ -49,9 +53,14 @@ class CreatePublication:
             translated(f"creating publication {args['name']}", "no publication was created"),
         ):
             try:
-                db.execute(statement)
+                with db.transaction():
+                    db.execute(statement)
+                    if self.owner is not None:
+                        put(db, str(args["name"]), self.owner.mark)
             except pg.DuplicateObject:
-                if self.observe(args, fence) is None:
+                if not owns_publication(db, self.owner, str(args["name"]), fence.run_id):
+                    raise foreign(db, "publication", str(args["name"]), where(self.dsn)) from None
+                if self._same(db, args) is None:
                     raise Refused(
                         "CW3122",
                         f"a publication {args['name']} of other tables exists already",
@@ -62,11 +71,15 @@ class CreatePublication:
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
         with connect(self.dsn, fence.wave) as db, translated("looking for the publication"):
-            found = db.execute(
-                "SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = %s",
-                (args["name"],),
-            ).fetchall()
-            part = db.execute(_NARROWED, (args["name"],)).fetchone()
+            return self._same(db, args) if owns_publication(db, self.owner, str(args["name"])) else None
+
+    def _same(self, db: Connection, args: Mapping[str, Any]) -> Outcome | None:
+        """What stands, where it publishes just these tables."""
+        found = db.execute(
+            "SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = %s",
+            (args["name"],),
+        ).fetchall()
+        part = db.execute(_NARROWED, (args["name"],)).fetchone()
         same = part is None and sorted(map(tuple, args["tables"])) == sorted(found)
         return {"publication": args["name"], "tables": len(found)} if same else None
 
@@ -76,12 +89,14 @@ class CreatePublication:
 
 class CreateSlot:
     """`postgres.slot` {name, wait_seconds, tables, grace_seconds}: waits for open writing transactions a bounded time, then
-    names them. With a grace, who has written to `tables` is ended after it, as the fence would."""
+    names them. With a grace, who has written to `tables` is ended after it, as the fence would. owner: as of the publication
+    of the slot's name; a slot that stands is taken only if it is ours."""
 
-    def __init__(self, dsn: str) -> None:
-        self.dsn = dsn
+    def __init__(self, dsn: str, owner: Owner | None = None) -> None:
+        self.dsn, self.owner = dsn, owner
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
+        self._claim(str(args["name"]), fence)
         graced = "grace_seconds" in args
         wait = max(1, int(args["grace_seconds"])) if graced else int(args.get("wait_seconds", 20))
         started = time.monotonic()
@@ -94,6 +109,19 @@ class CreateSlot:
             raise self._blocked(args["name"], wait, fence)
         waited = str(round(time.monotonic() - started, 3))
         return {**found, "waited_seconds": waited, **({"ended": ended} if graced else {})}
+
+    def _claim(self, name: str, fence: Fence) -> None:
+        """Says in the publication's mark that the slot will be ours. Raises Refused where another's stands, or may stand."""
+        if self.owner is None:
+            return
+        with connect(self.dsn, fence.wave) as db, translated(f"looking for slot {name}", "no slot was created"):
+            if standing(db, name).exists and not owns_publication(db, self.owner, name):
+                raise foreign(db, "publication", name, where(self.dsn))
+            if db.execute(_SLOT, (name,)).fetchone() is not None:
+                if not owns_slot(db, self.owner, name, fence.run_id):
+                    raise foreign(db, "slot", name, where(self.dsn))
+            elif standing(db, name).exists:
+                put(db, name, replace(self.owner.mark, slot=True))
 
     def _made(self, args: Mapping[str, Any], wait: int, fence: Fence) -> Outcome | None:
         """The slot; None where a transaction was still open after `wait` seconds."""
@@ -145,6 +173,8 @@ class CreateSlot:
 
     def observe(self, args: Mapping[str, Any], fence: Fence) -> Outcome | None:
         with connect(self.dsn, fence.wave) as db, translated("looking for the slot"):
+            if not owns_slot(db, self.owner, str(args["name"])):
+                return None
             row = db.execute(
                 "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s AND plugin = 'pgoutput' AND database = current_database() AND confirmed_flush_lsn IS NOT NULL",
                 (args["name"],),
@@ -156,16 +186,20 @@ class CreateSlot:
 
 
 class Drop:
-    """`postgres.drop_slot` / `postgres.drop_publication` {name}: gone afterwards, whether it was there or not."""
+    """`postgres.drop_slot` / `postgres.drop_publication` {name}: gone afterwards, whether it was there or not.
+    What is another's is left (`left`)."""
 
-    def __init__(self, dsn: str, kind: str) -> None:
-        self.dsn, self.kind = dsn, kind
+    def __init__(self, dsn: str, kind: str, owner: Owner | None = None) -> None:
+        self.dsn, self.kind, self.owner = dsn, kind, owner
 
     def perform(self, args: Mapping[str, Any], fence: Fence) -> Outcome:
         with (
             connect(self.dsn, fence.wave) as db,
             translated(f"dropping {self.kind} {args['name']}", "it is still there"),
         ):
+            ours = owns_slot if self.kind == "slot" else owns_publication
+            if not ours(db, self.owner, str(args["name"])):
+                return {"dropped": "", "left": f"{self.kind} {args['name']}: it is another's"}
             if self.kind == "slot":
                 db.execute(
                     "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active",

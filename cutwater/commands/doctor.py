@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cutwater.core.clock import utc_now
 from cutwater.core.config import Endpoints, Project
 from cutwater.core.errors import CutwaterError, Unavailable
 from cutwater.state.store import open_store
+
+if TYPE_CHECKING:
+    from adapters.postgres.owner_mark import Mark
 
 LEAST_FREE_GIB = 5
 CLOCK_LIMIT_MS = 250
@@ -94,6 +98,7 @@ def _postgres(project: Project, ends: Endpoints) -> Iterator[Check]:
         return
     from adapters.postgres.checks import server_problems
     from adapters.postgres.connection import connect, translated, where
+    from adapters.postgres.owner_mark import standing
 
     with connect(ends.postgres_dsn, "doctor", statement_seconds=10) as db, translated("asking PostgreSQL"):
         yield Check(
@@ -115,14 +120,19 @@ def _postgres(project: Project, ends: Endpoints) -> Iterator[Check]:
             "SELECT slot_name::text, wal_status, pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint FROM pg_replication_slots "
             "WHERE slot_name LIKE 'cutwater\\_%%' AND database = current_database()".replace("%%", "%")
         ).fetchall()
-    yield from _slots(project, slots)
+        marks = {name: standing(db, name).mark for name, _, _ in slots}
+    yield from _slots(project, slots, marks)
 
 
-def _slots(project: Project, slots: list[tuple[str, str, int]]) -> Iterator[Check]:
+def _slots(project: Project, slots: list[tuple[str, str, int]], marks: Mapping[str, Mark | None]) -> Iterator[Check]:
     with open_store(project.state_url) as store:
+        us = store.journal.first_hash()
         known = {f"cutwater_{row.name.lower()}": row.state for row in store.waves.list()}
     for name, status, behind in slots:
-        if name not in known or known[name] in ("ABANDONED", "COMPLETED"):
+        mark = marks.get(name)
+        if mark is not None and not us.startswith(mark.owner):
+            yield Check("slot", "late", f"{name} is of {mark.told}; it keeps {behind / 2**20:,.0f} MiB of WAL")
+        elif name not in known or known[name] in ("ABANDONED", "COMPLETED"):
             yield Check(
                 "slot",
                 "fail",

@@ -85,6 +85,11 @@ class Journal:
             row = connection.execute(select(_HEAD, JournalHead.hash)).one_or_none()
         return (row.records, row.hash) if row is not None else (0, GENESIS)
 
+    def first_hash(self) -> str:
+        """The hash of the first record: an identity of this journal, as long as it lasts. GENESIS where it is empty."""
+        with self.database.read() as connection:
+            return connection.execute(select(JournalRow.hash).where(JournalRow.seq == 1)).scalar() or GENESIS
+
     def verify(self, anchor: tuple[int, str] | None = None) -> list[Problem]:
         """What is wrong, first things first; [] means intact.
 
