@@ -57,7 +57,7 @@ def load_settings(root: Path, wave: str) -> Settings:
     try:
         body = yaml.safe_load(path.read_text("utf-8")) or {}
         return parse_settings(body, wave)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput("CW5006", f"{path} is not YAML", cause=str(error), next=f"mend {path}") from None
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]

@@ -133,10 +133,17 @@ def load_calendars(overrides: Path | None = None) -> dict[str, Calendar]:
         key=lambda item: item.name,
     )
     own = sorted(overrides.glob("*.yaml")) if overrides is not None and overrides.is_dir() else []
-    for name, text in [(i.name, i.read_text("utf-8")) for i in shipped] + [(str(i), i.read_text("utf-8")) for i in own]:
+    for name, text in [(i.name, i.read_text("utf-8")) for i in shipped] + [(str(i), _own_text(i)) for i in own]:
         calendar = parse_calendar(text, name)
         found[calendar.id] = calendar
     return dict(sorted(found.items()))
+
+
+def _own_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("CW5004", f"{path} is not a calendar", cause=str(error), next=f"mend {path}") from None
 
 
 def parse_calendar(text: str, name: str) -> Calendar:

@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from cutwater import __version__
 from cutwater.cli.options import hoisted
-from cutwater.core.errors import CutwaterError, Exit
+from cutwater.core.errors import BadInput, CutwaterError, Exit
 
 # noun -> (module, help). A group's module holds `app`, a typer.Typer; a single command's module holds `app` with one.
 NOUNS: dict[str, tuple[str, str]] = {
@@ -76,9 +76,22 @@ def _defect(error: Exception) -> CutwaterError:
     )
 
 
+def _check_text(words: list[str]) -> None:
+    """Raises BadInput CW1009 for bytes that are no UTF-8: Python hands them on as lone surrogates, which nothing can keep."""
+    for word in words:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise BadInput(
+                "CW1009",
+                f"the argument {word!a} is not UTF-8",
+                state="nothing was read or written",
+                next="type it again as text",
+            )
+
+
 def main(argv: list[str] | None = None) -> None:
     """The console script. Every error ends as one message and a documented exit code."""
     words = sys.argv[1:] if argv is None else argv
+    given = list(words)
     debug = "--debug" in words
     words = hoisted([word for word in words if word != "--debug"])
     fmt = (
@@ -88,6 +101,7 @@ def main(argv: list[str] | None = None) -> None:
         else "text"
     )
     try:
+        _check_text(given)
         app(args=words, prog_name="cutwater", standalone_mode=True)
     except CutwaterError as error:
         if debug:

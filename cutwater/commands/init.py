@@ -172,7 +172,10 @@ def _wave_before(folder: Path) -> str:
 def _known(folder: Path) -> dict[str, str]:
     """File -> hash of what init wrote here before."""
     note = folder / ".cutwater" / NOTE
-    return dict(json.loads(note.read_text("utf-8"))) if note.is_file() else {}
+    try:
+        return dict(json.loads(note.read_text("utf-8"))) if note.is_file() else {}
+    except (OSError, ValueError):  # nobody knows what we wrote: what stands there counts as another hand's
+        return {}
 
 
 def _check_wave(name: str) -> None:
@@ -356,14 +359,22 @@ def _write(folder: Path, texts: Mapping[str, str], refresh: bool) -> tuple[tuple
             next="choose another folder, or remove these files; an existing project goes on with cutwater wave plan",
         )
     writing = [*missing, *(stale if refresh else ())]
-    for name in writing:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(texts[name], "utf-8")
+    kept = {name: _sha256(texts[name].encode()) for name in writing}
+    bodies = {folder / name: texts[name] for name in writing}
     if writing:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        kept = {name: _sha256(texts[name].encode()) for name in writing}
-        note.write_text(json.dumps(known | kept, indent=1, sort_keys=True) + "\n", "utf-8")
+        bodies[note] = json.dumps(known | kept, indent=1, sort_keys=True) + "\n"
+    for path, body in bodies.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(body, "utf-8")
+        except OSError as error:
+            raise BadInput(
+                "CW1025",
+                f"{path} cannot be written",
+                cause=error.strerror or str(error),
+                state="what was written before it stands; nothing was created in the database",
+                next="name a folder that can be made, and run the same command",
+            ) from None
     return tuple(writing), () if refresh else tuple(stale)
 
 

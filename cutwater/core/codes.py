@@ -14,11 +14,13 @@ CODES: dict[str, str] = {
     "secrets are never written into the file.",
     "CW1006": "--output takes text or json.",
     "CW1008": "A table or a value in cutwater.toml is not of the right kind. The message names it and what would be right.",
+    "CW1009": "An argument holds bytes that are no UTF-8 text. Names, roles and paths are text here: type it again, or rename the file.",
     "CW1007": "No such error code. `cutwater explain` without a code lists all of them.",
     "CW1020": "A DSN given to init is not one of a PostgreSQL database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with user and database.",
     "CW1021": "init was given no folder, or no --source for a folder that is no project yet.",
     "CW1022": "init found files in the folder that it did not write, or that were edited since. Nothing is ever overwritten: "
     "choose another folder, or go on with the project that is there.",
     "CW1023": "The database holds no table that the role can see. Check its name, the role's USAGE rights, and --schema.",
+    "CW1025": "init cannot write into the folder that it was given: it cannot be made, or there is no right to write there.",
     "CW1024": "--warehouse belongs to a catalog of one's own: without --catalog the lake is the sandbox's.",
 }

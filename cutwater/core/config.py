@@ -101,6 +101,14 @@ class Project:
                 state="nothing was read or written",
                 next="cutwater sandbox up",
             ) from None
+        except (OSError, ValueError) as error:
+            raise Unavailable(
+                "CW1001",
+                f"the addresses of the sandbox of {self.name} cannot be read",
+                cause=f"{self.endpoints_file}: {error}",
+                state="nothing was read or written",
+                next="cutwater sandbox down, then cutwater sandbox up",
+            ) from None
         known = {item.name for item in fields(Endpoints)}
         return {key: str(value) for key, value in document.items() if key in known}
 
@@ -137,12 +145,14 @@ def load_project(root: Path) -> Project:
     path = root / CONFIG_NAME
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(
             "CW1002", f"no {CONFIG_NAME} in {root}", next="go to the project's folder, or add --project DIR"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput("CW1003", f"{path} is not valid TOML", cause=str(error), next=f"mend {path}") from None
+    except OSError as error:
+        raise BadInput("CW1003", f"{path} cannot be read", cause=str(error.strerror), next=f"mend {path}") from None
     _check(path, document)
     project, state, ends = (document.get(name, {}) for name in ("project", "state", "endpoints"))
     known = {item.name for item in fields(Endpoints)} | {"from"}

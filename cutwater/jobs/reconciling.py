@@ -73,7 +73,7 @@ def settings_of(project: Project) -> ReconcileOptions:
     try:
         loaded = yaml.safe_load(path.read_text("utf-8"))
         return ReconcileOptions.model_validate({} if loaded is None else loaded)
-    except yaml.YAMLError as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadInput(
             "CW4007", f"{path} is no YAML", cause=" ".join(str(error).split()), next=f"mend {path}"
         ) from None

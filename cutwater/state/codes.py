@@ -37,6 +37,8 @@ CODES: dict[str, str] = {
     "knows whether it arrived: it stays held.",
     "CW2017": "A held payment was sent and its answer is not known. It is offered again under the same key, never "
     "returned on a guess: it would be paid and sent back.",
+    "CW2019": "The file of the state store is no SQLite database, or a damaged one. Restore it from a backup and keep the "
+    "damaged one; a new, empty store would know nothing of what was cut over.",
     "CW2018": "The ledger of held payments is closed for that epoch: the route has opened and everything was released. "
     "The sender is told to come back; its payment goes to the open side.",
 }

@@ -57,6 +57,10 @@ class Database:
                         yield connection
             except (OperationalError, PoolTimeout) as error:
                 raise self._unavailable(error) from error
+            except DatabaseError as error:
+                if type(error) is not DatabaseError:  # a broken rule of the schema, or a defect
+                    raise
+                raise self._no_database(error) from error
 
     def now(self, connection: Connection) -> datetime:
         """The store's clock: the server's for PostgreSQL (runners may stand on several machines), else ours."""
@@ -67,6 +71,17 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def _no_database(self, error: DatabaseError) -> CutwaterError:
+        """The file is something else, or its pages are broken."""
+        place = self.url.render_as_string(hide_password=True)
+        return BadInput(
+            "CW2019",
+            f"the state store {place} is no database, or a damaged one",
+            cause=redact(str(error.orig or error)).splitlines()[0],
+            state="nothing was read or written",
+            next="restore the file from a backup; keep the damaged one",
+        )
 
     def _unavailable(self, error: Exception) -> CutwaterError:
         cause = redact(str(getattr(error, "orig", None) or error)).splitlines()[0]
