@@ -37,6 +37,7 @@ class GateResult:
     reason: str
     evidence_id: str = ""
     evidence_hash: str = ""
+    query: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -89,6 +90,7 @@ class Questions:
             reason,
             measured.evidence_id,
             measured.evidence_hash,
+            gate.query,
         )
 
 
@@ -126,6 +128,24 @@ def clock_doubt(skew: timedelta | None) -> str:
     )
 
 
+_NEXT = {  # what can be done about a question that was answered with no, the most urgent first
+    "clock.": "set this machine's clock, then the same command again",
+    "stream.": "wait until the stream has caught up: cutwater wave status {wave}",
+    "feeds.lag": "wait until the feeds have caught up: cutwater wave status {wave}",
+    "rollback.": "cutwater wave rehearse {wave}",
+    "rehearsal.": "cutwater wave rehearse {wave}",
+}
+
+
+def next_step(wave: str, queries: Iterable[str]) -> str:
+    """The command that comes next after these gates said no: a comparison answers no question about a lag."""
+    asked = list(queries)
+    for prefix, text in _NEXT.items():
+        if any(query.startswith(prefix) for query in asked):
+            return text.format(wave=wave)
+    return f"cutwater reconcile run {wave}"
+
+
 def refuse(wave: str, results: Iterable[GateResult]) -> NoGo:
     """The stop message of gates that say no."""
     bad = [item for item in results if item.verdict != "GO"]
@@ -135,6 +155,6 @@ def refuse(wave: str, results: Iterable[GateResult]) -> NoGo:
         cause="; ".join(f"{item.gate}: {item.reason}" for item in bad),
         state="the wave stays where it is, its streams keep running",
         money="nothing switched: customers are on the old platform",
-        next=f"cutwater reconcile run {wave}",
+        next=next_step(wave, [item.query for item in bad]),
         details={"gates": [item.as_dict() for item in bad]},
     )

@@ -114,4 +114,11 @@ def explain(error: psycopg.Error, doing: str, state: str) -> CutwaterError:
             state=state,
             next="start it, then cutwater wave resume",
         )
-    return Refused("CW3106", f"PostgreSQL refused a statement ({doing})", cause=text, state=state)
+    return Refused(
+        "CW3106",
+        f"PostgreSQL refused a statement ({doing})",
+        cause=text,
+        state=state,
+        money="this statement moved no payment; where customers are says cutwater wave status",
+        next="mend what the cause line names, then run the same command (a wave: cutwater wave resume)",
+    )

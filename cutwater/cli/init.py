@@ -114,14 +114,14 @@ def _print(out: Output, done: Initialised) -> None:
     )
     for item in done.tables:
         for note in item.notes:
-            out.line(f"{glyph('late'):<10} {plain(item.name)}: {plain(note)}")
+            out.wrapped(f"{glyph('late'):<10} {plain(item.name)}: {plain(note)}", " " * 11)
     for part, why in done.not_checked.items():
-        out.line(f"{glyph('unknown'):<10} {part}: not checked, {why}")
+        out.wrapped(f"{glyph('unknown'):<10} {part}: not checked, {why}", " " * 11)
     _print_needs(out, done)
     out.line()
     out.line("A wave will create, and cutwater wave abandon removes:")
     for text in done.will_create:
-        out.line(f"  {text}")
+        out.wrapped(f"  {text}", "    ")
     out.line()
     _print_files(out, done)
 

@@ -163,9 +163,9 @@ def _tell(out: Output, schema: str, result: dict[str, Any]) -> None:
             out.line(f"{key}")
             width = max((len(str(name)) for name in value), default=0)
             for name, item in value.items():
-                out.line(f"  {name:<{width}}  {_plain(item)}")
+                out.wrapped(f"  {name:<{width}}  {_plain(item)}", " " * (width + 4))
         else:
-            out.line(f"{key}: {_plain(value)}")
+            out.wrapped(f"{key}: {_plain(value)}")
 
 
 def _exact(value: object) -> object:

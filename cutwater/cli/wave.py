@@ -297,12 +297,12 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
     )
     out.line("  ".join(word for word in (*words, plan, f"attempt {found['attempt']}") if word))
     if dark := found["dark"]:
-        out.line(f"{glyph('fail' if dark['alone'] else 'late')}  {dark['text']}.  now: {dark['next']}")
+        out.wrapped(f"{glyph('fail' if dark['alone'] else 'late')}  {dark['text']}.  now: {dark['next']}")
     if found["window"]:
         out.line(f"Cutover window {found['window']['start']} to {found['window']['end']}")
     if found["point_of_no_return"]:
         point = found["point_of_no_return"]
-        out.line(f"Last safe rollback start{' PASSED' if point['passed'] else ''}  {point['text']}")
+        out.wrapped(f"Last safe rollback start{' PASSED' if point['passed'] else ''}  {point['text']}")
     _print_rehearsal(out, found["rehearsal"])
     runner = found["runner"]
     out.line(f"Runner {'alive' if runner['alive'] else 'DEAD' if runner['dead'] else 'not running'}: {runner['text']}")
@@ -310,13 +310,17 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
         out.line(f"Doing  {found['doing']}{' - waits: ' + found['waiting'] if found['waiting'] else ''}")
     width = max(len(item["name"]) for item in found["criteria"])
     for item in found["criteria"]:
-        out.line(f" {glyph(item['word']):<10} {item['name']:<{width}}  {item['text']}")
+        out.wrapped(f" {glyph(item['word']):<10} {item['name']:<{width}}  {item['text']}", " " * (width + 14))
     if found["error"]:
         error = found["error"]
-        out.line(f" last error {error.get('code', '')} {error.get('what', '')}: {error.get('cause', '')}")
+        out.wrapped(f" last error {error.get('code', '')} {error.get('what', '')}: {error.get('cause', '')}")
     total = len(found["criteria"])
-    verdict = "GO" if found["verdict"] == "GO" else f"NO-GO: {found['not_passed']} of {total} criteria"
-    out.line(f"{verdict}.  {found['money']}.  next: {found['next']}")
+    stopped = f"NO-GO: {found['not_passed']} of {total} criteria"
+    if found["state"] == "COMPLETED":
+        stopped = f"{found['not_passed']} of {total} are not as they were left"
+    verdict = {"GO": "GO", "DONE": "COMPLETED"}.get(found["verdict"], stopped)
+    out.wrapped(f"{verdict}.  {found['money']}.")
+    out.line(f"next: {found['next']}")  # a command is one line, however long: it is copied
 
 
 def _print_rehearsal(out: Output, found: dict[str, Any]) -> None:

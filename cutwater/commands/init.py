@@ -31,7 +31,7 @@ from cutwater.commands.init_files import (
 )
 from cutwater.core.clock import Clock, utc_now
 from cutwater.core.config import CONFIG_NAME, load_project
-from cutwater.core.errors import BadInput, CutwaterError, Refused
+from cutwater.core.errors import BadInput, CutwaterError, Refused, Unavailable
 from cutwater.core.redaction import plain
 from inventory.lake_names import lake_name
 from inventory.model import Asset, parts_of
@@ -126,7 +126,11 @@ def init(folder: Path, wish: Wish, clock: Clock = utc_now) -> Initialised:
     wish = replace(wish, wave=wish.wave or _wave_before(folder))
     _check_wave(wish.wave)
     dsn = _with_password(source, wish.source)
-    found = PostgresDiscoverer(dsn, wish.schemas).discover(clock())
+    try:
+        found = PostgresDiscoverer(dsn, wish.schemas).discover(clock())
+    except Unavailable as error:  # no wave is under way here: there is nothing to resume
+        error.next = "start the database, or mend --source; then the same command again"
+        raise
     with connect(dsn, "init", statement_seconds=30, lock_seconds=2) as db, translated("looking at the source"):
         looked = [_look(db, asset, wish.wave) for asset in found.assets]
         needs = [Need(p.code, p.what, p.next) for p in (*server_problems(db), *_slot_taken(db, wish.wave))]

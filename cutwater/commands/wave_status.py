@@ -26,7 +26,7 @@ from waves.approvals import Rule, Standing, standing
 from waves.calendars import load_calendars
 from waves.dark import KINDS as DARK_KINDS
 from waves.dark import dark_since
-from waves.gates import GateResult, Questions, ServiceView, clock_doubt
+from waves.gates import GateResult, Questions, ServiceView, clock_doubt, next_step
 from waves.history import History
 from waves.plan import Plan
 from waves.planner import drifted
@@ -140,6 +140,9 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
         gates = [asks.evaluate(gate) for gate in plan.gates]
         outside = looks(project, store, wave)
         criteria = list(_criteria(store, history, plan, runner, beat if fresh else None, gates, skew))
+        done = history.state == life.COMPLETED
+        if done:  # what was asked before it does not hold any more, and need not
+            criteria = [_RETIRED, _approval(store, plan)]
         criteria += [Criterion(item.name, item.word, item.text) for item in outside]
         point = no_return(project, store, plan)
         given = standing_of(store, plan)
@@ -169,7 +172,7 @@ def status(project: Project, wave: str, clock: Clock = utc_now) -> dict[str, Any
             "criteria": [asdict(item) for item in criteria],
             "gates": [item.as_dict() for item in gates],
             "clock_skew_ms": None if skew is None else skew // timedelta(milliseconds=1),
-            "verdict": "GO" if not open_ones else "NO-GO",
+            "verdict": "NO-GO" if open_ones else "DONE" if done else "GO",
             "not_passed": len(open_ones),
             "error": history.error,
             "objects": [{"step": step, "object": name} for step, name in history.objects()],
@@ -236,6 +239,9 @@ def _criteria(
         )
     )
     return found
+
+
+_RETIRED = Criterion("streams", "pass", "ended: slot and publication are gone from the legacy side")
 
 
 def _plan(store: Store, plan: Plan) -> Criterion:
@@ -339,8 +345,11 @@ def _next(
     if history.state == life.DUAL_RUN:
         words = {item.name: item.word for item in criteria}
         asked = {name: word for name, word in words.items() if name.startswith("gate ")}
-        if any(word not in ("pass", "fail") for word in asked.values()):
-            return f"cutwater reconcile run {wave}"
+        if unsure := [name for name, word in asked.items() if word not in ("pass", "fail")]:
+            return next_step(wave, [item.query for item in plan.gates if f"gate {item.id}" in unsure])
+        lagging = [item.query for item in plan.gates if asked.get(f"gate {item.id}") == "fail"]
+        if lagging and not any(query.startswith(("reconciliation.", "feeds.complete")) for query in lagging):
+            return next_step(wave, lagging)
         if "fail" in asked.values():  # the same question again has the same answer: somebody has to look first
             return "cutwater reconcile breaks"
         if words.get("approval") != "pass":

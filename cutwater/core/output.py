@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,6 +49,14 @@ class Output:
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of the result in text mode."""
         _console().print(plain(text), style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def wrapped(self, text: str, indent: str = "  ") -> None:
+        """A sentence, in lines of at most 100 columns; what follows the first is indented. Words are never broken."""
+        lines = textwrap.wrap(
+            plain(text), WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        for item in lines or [""]:
+            self.line(item)
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = (), title: str = ""
