@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.main import get_command
 
+from adapters.postgres.reverse_mapping import mapping_of
 from cutwater.cli.main import NOUNS, app
 from runbooks.catalogue import CUTOVER, ROLLBACK
 from runbooks.facts import Facts
 from runbooks.sections import commands
 from waves.plan import Plan
+from waves.wave_file import parse_wave
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
@@ -80,3 +83,16 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_cutover_that_the_guide_shows_is_one() -> None:
+    """Whoever copies the wave file and the mapping out of the guide has ones that are read."""
+    text = (ROOT / "docs" / "guides" / "your-database.md").read_text("utf-8")
+    wave, writes = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    head = "wave: W01\ntitle: shop\nassets: ['postgres:shop.*']\n"
+    section = parse_wave((head + wave).encode(), Path("W01.yaml")).spec.cutover
+    assert section is not None
+    assert section.reverse is not None
+    assert section.store_tables
+    assert section.compare_back
+    assert mapping_of(yaml.safe_load(writes)).keys() == {"payment"}
