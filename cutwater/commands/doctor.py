@@ -222,7 +222,7 @@ def _state(project: Project, ends: Endpoints) -> Iterator[Check]:
                     f"{row.name} is {row.state}; its runner is dead ({lapsed.holder})",
                     f"cutwater wave resume {row.name}",
                 )
-        problems = store.journal.verify()
+        problems = store.verify()
     checked = utc_now().strftime("%H:%M:%S")
     yield Check(
         "journal",

@@ -167,7 +167,7 @@ class EvidenceStore:
             query = query.where(Evidence.wave == wave)
         with self.database.read() as connection:
             return [
-                EvidenceRow(row.id, parse_iso(row.at), row.kind, row.wave, load(row.body), row.sha256, seq=row.seq)
+                EvidenceRow(row.id, parse_iso(row.at), row.kind, row.wave, _body(row.body), row.sha256, seq=row.seq)
                 for row in connection.execute(query.limit(limit))
             ]
 
@@ -176,6 +176,15 @@ class EvidenceStore:
         with self.database.read() as connection:
             kept = {row.seq: row for row in connection.execute(select(Evidence.__table__).order_by(Evidence.seq))}
             return _evidence_problems(connection, kept)
+
+
+def _body(text: str) -> dict[str, Any]:
+    """Empty where somebody made it no JSON object: its record's hash tells."""
+    try:
+        found = load(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _problem(row: EvidenceRow, mine: Record | None, last: Record | None) -> str:

@@ -59,6 +59,7 @@ def test_a_gate_believes_no_edited_evidence(kept: Store, edit: Edit) -> None:
     [
         ("DELETE FROM evidence WHERE seq = 2", "is missing"),
         ("UPDATE evidence SET at = '2026-11-23T08:59:00.000000Z' WHERE seq = 2", "was edited"),
+        ("UPDATE evidence SET body = 'no json' WHERE seq = 2", "was edited"),
         ("UPDATE evidence SET seq = 9 WHERE seq = 1", "is missing"),
         (
             "INSERT INTO evidence SELECT 'E9', 9, at, kind, wave, body, sha256 FROM evidence WHERE seq = 1",
