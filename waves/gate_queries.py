@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from cutwater.core.clock import iso, parse_iso
 from cutwater.core.hashing import sha256_json
+from waves import life
 from waves.point_of_no_return import ROLLBACK_KINDS, rollback_runs
 from waves.rehearsal import REHEARSAL_BEGUN, REHEARSAL_MEASURED, filed, is_rehearsal
 
@@ -48,7 +49,7 @@ class _Filed:
 
 def _reconciliation(ask: Questions) -> _Filed | None:
     row = ask.evidence.latest("reconciliation", ask.wave)
-    if row is None:
+    if row is None or row.at < _planned_at(ask):
         return None
     body: Mapping[str, Any] = row.body
     as_of = body.get("as_of") if not row.problem else None
@@ -57,7 +58,14 @@ def _reconciliation(ask: Questions) -> _Filed | None:
     return _Filed(body, at, row)
 
 
-_NONE = Measured("no reconciliation was run", None)
+def _planned_at(ask: Questions) -> datetime:
+    """When the wave's present attempt began: what an abandoned one has shown was removed with it."""
+    states = ask.journal.records(ask.wave, ["wave.state"]) if ask.journal is not None else []
+    return max((item.at for item in states if item.payload.get("to") == life.PLANNED), default=_EVER)
+
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+_NONE = Measured("no reconciliation was run in this attempt", None)
 
 
 def _verdict(ask: Questions, threshold: str) -> Measured:

@@ -126,8 +126,14 @@ class Approvals:
             return Approval(result.scalar_one(), wave, plan_hash, who, role, note, record.at)
 
     def of(self, plan_hash: str) -> list[Approval]:
-        """The approvals of one plan that the journal holds, oldest first."""
-        held = {_words(item) for item in self.journal.records(kinds=[APPROVAL_GIVEN]) if _sound(item)}
+        """The approvals of one plan that the journal holds, oldest first: of each wave's present attempt, as what an abandoned
+        one was approved for is gone."""
+        held: set[tuple[str, ...]] = set()
+        for record in self.journal.records(kinds=[APPROVAL_GIVEN, "wave.state"]):
+            if record.kind == APPROVAL_GIVEN and _sound(record):
+                held.add(_words(record))
+            elif record.kind == "wave.state" and record.payload.get("to") == "PLANNED":
+                held = {words for words in held if words[0] != record.wave}
         return [item for item in self._rows(plan_hash) if _words(item) in held]
 
     def verify(self) -> list[Problem]:

@@ -130,6 +130,10 @@ def test_from_plan_to_ready_and_abandoned(cutwater: Run, project: Project) -> No
     assert cutwater("wave", "abandon", "W01", "--yes", "W01")[1]["changed"] is False
     assert cutwater("wave", "run", "W01")[0] == 3  # illegal: it needs a plan
     assert cutwater("wave", "plan", "W01")[1]["attempt"] == 2
+    # What the abandoned attempt had shown, and what was said of it, went with it.
+    status = cutwater("wave", "status", "W01")[1]
+    assert status["approved"] is False
+    assert {item["word"] for item in status["gates"]} == {"unknown"}
     with open_store(project.state_url) as store:
         assert store.journal.verify() == []
 
