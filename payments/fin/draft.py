@@ -17,10 +17,12 @@ class Draft:
     message_id: str = ""
     told: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)  # how often each repeated tag stands in `extra`
 
     def keep(self, tag: str, value: str) -> None:
         """Puts a whole field into `extra`; a tag that repeats becomes `:72:[2]`."""
-        name, number = f":{tag}:", 2
-        while name in self.extra:
-            name, number = f":{tag}:[{number}]", number + 1
+        name = f":{tag}:"
+        if name in self.extra:
+            number = self.kept[tag] = self.kept.get(tag, 1) + 1
+            name = f":{tag}:[{number}]"
         self.extra[name] = value

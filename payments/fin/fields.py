@@ -22,11 +22,8 @@ def split_fields(text: str) -> tuple[str, Fields]:
 def tag_values(fields: Fields) -> dict[str, str]:
     """The same as a dictionary; a tag that repeats becomes `Tag[2]`, so that nothing is lost."""
     out: dict[str, str] = {}
+    seen: dict[str, int] = {}
     for tag, value in fields:
-        if tag in out:
-            number = 2
-            while f"{tag}[{number}]" in out:
-                number += 1
-            tag = f"{tag}[{number}]"
-        out[tag] = value
+        number = seen[tag] = seen.get(tag, 0) + 1
+        out[tag if number == 1 else f"{tag}[{number}]"] = value
     return out
