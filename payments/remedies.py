@@ -26,6 +26,7 @@ _REMEDIES = {
     "missing_currency": "the statement needs a balance with a currency",
     "fin_blocks": "ask for the whole message, blocks 1 to 5",
     "fin_header": "ask for the whole message, blocks 1 to 5",
+    "fin_fields": "see the standard's form of the message",
     "fin_ack": "451 is 0 or 1",
     "record_length": "a data record has 100 or 106 characters",
     "record": "digits where Standard 18 has digits",

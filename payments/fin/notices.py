@@ -9,6 +9,7 @@ from payments.fin.draft import Draft
 from payments.fin.fields import Fields, tag_values
 from payments.fin.headers import Header
 from payments.fin.narrative import code_lines, joined
+from payments.fin.party import account_of
 from payments.fin.transfers import Builder, refused
 from payments.fin.values import amount_of, dated_amount
 from payments.identity import bic11
@@ -42,16 +43,13 @@ def advice(header: Header, fields: Fields, findings: Findings) -> list[Draft]:
             told["value_date"], told["amount"] = dated_amount(tag, value, findings)
         else:
             builder.take([(tag, value)])
+    if "amount" not in told:
+        findings.error("missing_field", ":32A:", "there is no amount")
     if not account:
         findings.error("missing_account", ":25:", "the account is not named")
     told.setdefault("debtor_account" if told["direction"] == "DBIT" else "creditor_account", account or None)
     draft.extra["account"] = account
     return [draft]
-
-
-def account_of(value: str) -> str:
-    """The first line without blanks, in upper case; a leading `/` belongs to the form."""
-    return value.partition("\n")[0].replace(" ", "").upper().lstrip("/")
 
 
 def common_group(header: Header, fields: Fields, findings: Findings) -> list[Draft]:
@@ -94,9 +92,16 @@ def _field(draft: Draft, tag: str, value: str, findings: Findings) -> None:
     elif tag in ("11S", "11R") and value[:3].isdigit():
         told["original_message_type"] = f"MT{value[:3]}"
     elif tag == "76" and draft.kind == "ANSWERED":
-        told["status"] = next((code for code, _ in code_lines(value) if code), None)
+        told["status"], told["reason"] = _answer(value)
     elif tag == "79" and draft.kind == "RECALLED":
         told["reason"] = next((code for code, _ in code_lines(value) if code not in ("UETR", "")), None)
+
+
+def _answer(value: str) -> tuple[str | None, str | None]:
+    """`/RJCR/CUST`: the answer's code and its reason's; words behind the code are no reason code."""
+    code, rest = next(((code, rest) for code, rest in code_lines(value) if code), (None, ""))
+    reason = rest.partition("\n")[0].strip("/ ")
+    return code, reason if len(reason) == 4 and reason.isascii() and reason.isalnum() and reason.isupper() else None
 
 
 def _charge(draft: Draft, tag: str, value: str, findings: Findings) -> None:

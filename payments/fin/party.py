@@ -28,6 +28,11 @@ class FinParty:
     other: tuple[tuple[str, str], ...] = ()
 
 
+def account_of(value: str) -> str:
+    """The first line without blanks, in upper case; a leading `/` belongs to the form."""
+    return value.partition("\n")[0].replace(" ", "").upper().lstrip("/")
+
+
 def read_party(tag: str, value: str) -> FinParty:
     """Any value of a party field; what fits no form is the name and the address, so nothing is lost."""
     party = FinParty(option=tag[2:])

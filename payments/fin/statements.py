@@ -10,7 +10,7 @@ from payments.fin.draft import Draft
 from payments.fin.fields import Fields
 from payments.fin.lines import StatementLine, read_line
 from payments.fin.narrative import inline_codes, plus_codes, subfields
-from payments.fin.notices import account_of
+from payments.fin.party import account_of
 from payments.fin.values import day_of, money_of, offset_time
 from payments.sheets import Sheet
 from payments.statements import CREDIT, DEBIT, Balance

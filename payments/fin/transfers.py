@@ -9,7 +9,7 @@ from payments.fin.draft import Draft
 from payments.fin.fields import Fields
 from payments.fin.headers import Header
 from payments.fin.narrative import code_lines, inline_codes
-from payments.fin.party import read_party
+from payments.fin.party import account_of, read_party
 from payments.fin.values import amount_of, dated_amount, day_of, offset_time
 from payments.values import Findings
 
@@ -40,8 +40,15 @@ _UNDERLYING = {
     "57": "creditor_agent",
     "59": "creditor",
 }
+_ORDERS = {**_CUSTOMER, "50C": "instructing_party", "50L": "instructing_party"}
+# Where each type says the amount that it cannot do without.
+_AMOUNTS = {
+    **dict.fromkeys(("103", "200", "202", "205"), "32A"),
+    **dict.fromkeys(("101", "201", "203", "204", "210"), "32B"),
+}
+MOST_COMMON = 200  # fields before the first transaction, each read for every one; by the book there are a dozen
 ROLES: dict[str, dict[str, str]] = {
-    "101": _CUSTOMER,
+    "101": _ORDERS,
     "103": _CUSTOMER,
     **dict.fromkeys(("200", "201", "202", "203", "205"), _BANKS),
     "204": {"53": "debtor", "57": "creditor_agent", "58": "creditor"},
@@ -70,8 +77,8 @@ class Builder:
             handler = handlers.get(tag)
             if handler is not None:
                 handler(self, tag, value)
-            elif tag[:2] in roles:
-                self.party(roles[tag[:2]], tag, value)
+            elif (role := roles.get(tag) or roles.get(tag[:2])) is not None:
+                self.party(role, tag, value)
             else:
                 self.keep(tag, value)
         return self.draft
@@ -141,6 +148,10 @@ class Builder:
             if found:
                 self.told["end_to_end_id"] = found
 
+    def own_account(self, tag: str, value: str) -> None:
+        """25 of MT210: where the money is to come to."""
+        self.told["creditor_account"] = account_of(value) or None
+
     def envelope(self, tag: str, value: str) -> None:
         """77T: MT103 REMIT's remittance, in place of :70:."""
         self.keep(tag, value)
@@ -173,6 +184,7 @@ HANDLERS: dict[str, Callable[[Builder, str, str], None]] = {
     "30": Builder.execution,
     "13D": Builder.moment,
     "72": Builder.to_next,
+    "25": Builder.own_account,
 }
 
 
@@ -216,9 +228,15 @@ def transfers(header: Header, fields: Fields, findings: Findings) -> list[Draft]
     else:
         _banks(draft, header, fields, findings)
     draft.message_id = draft.told.get("instruction_id") or ""
+    _require_amount(draft, mt, findings)
     if draft.kind != "INITIATED":
         about_original(draft)
     return [draft]
+
+
+def _require_amount(draft: Draft, mt: str, findings: Findings) -> None:
+    if "amount" not in draft.told:
+        findings.error("missing_field", f":{_AMOUNTS[mt]}:", "there is no amount")
 
 
 def _banks(draft: Draft, header: Header, fields: Fields, findings: Findings) -> None:
@@ -248,6 +266,11 @@ def _several(mt: str, header: Header, fields: Fields, findings: Findings) -> lis
     if opens == "20":
         marks = marks[1:]  # the first :20: is the message's
     common = fields[: marks[0]] if marks else fields
+    if len(common) > MOST_COMMON:
+        findings.error(
+            "fin_fields", f":{common[MOST_COMMON][0]}:", f"{len(common)} fields before the first transaction"
+        )
+        common = common[:MOST_COMMON]
     uetr = header.user.get("121") if len(marks) == 1 else None
     message_id = next((value.strip() for tag, value in common if tag == "20"), "")
     found: list[Draft] = []
@@ -261,6 +284,7 @@ def _several(mt: str, header: Header, fields: Fields, findings: Findings) -> lis
                 builder.related(tag, value)
             else:
                 builder.take([(tag, value)])
+        _require_amount(draft, mt, findings)
         if mt == "101":
             draft.told["batch_id"] = message_id or None
             # :20: names the batch; what names the payment to both banks is :21:.
