@@ -58,6 +58,7 @@ def remittance(before: str = "") -> Map:
     return {
         "remittance": (
             f"{before}RmtInf/Ustrd", f"{strd}CdtrRefInf/Ref", f"{strd}CdtrRefInf/CdtrRef", f"{strd}AddtlRmtInf",
+            f"{strd}RfrdDocInf/Nb", f"{strd}RfrdDocInf/RfrdDocNb",
         )
     }  # fmt: skip
 
@@ -164,6 +165,14 @@ ORIGINAL: Map = {
     **remittance("OrgnlTxRef/"),
     **kinds("OrgnlTxRef/"),
 }  # fmt: skip
+
+
+def reasons(info: str) -> tuple[str, ...]:
+    """The reason's code; `StsRsn` is what the early versions call it."""
+    names = ("Rsn", info.removesuffix("Inf"))
+    return tuple(f"{info}/{name}/{end}" for name in names for end in ("Cd", "Prtry"))
+
+
 ORIGINAL_GROUP: Map = {
     **GROUP,
     "original_message_id": (
@@ -172,13 +181,8 @@ ORIGINAL_GROUP: Map = {
     "original_message_type": (
         "OrgnlGrpInfAndSts/OrgnlMsgNmId", "OrgnlGrpInf/OrgnlMsgNmId", "CxlDtls/OrgnlGrpInfAndSts/OrgnlMsgNmId",
     ),
+    "reason": reasons("OrgnlGrpInf/RtrRsnInf") + reasons("OrgnlGrpInf/RvslRsnInf"),
 }  # fmt: skip
-
-
-def reasons(info: str) -> tuple[str, ...]:
-    """The reason's code; `StsRsn` is what the early versions call it."""
-    names = ("Rsn", info.removesuffix("Inf"))
-    return tuple(f"{info}/{name}/{end}" for name in names for end in ("Cd", "Prtry"))
 
 
 STATUS: Map = {

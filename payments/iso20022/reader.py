@@ -12,6 +12,7 @@ from payments.iso20022.xml import Element, leaves, look
 from payments.model import EventKind, FileBatch, PaymentEvent
 from payments.seen import Seen
 
+_WHOLE = ("GrpHdr/GrpRvsl", "GrpHdr/GrpRtr")
 _OWN = ("instruction_id", "end_to_end_id", "transaction_id")
 
 
@@ -57,10 +58,10 @@ class TransactionReader:
             level.add(event)
 
     def _inherit(self, told: dict[str, Any], chain: list[Level], place: str) -> None:
-        """A transaction without a status has that of its batch, else of its group."""
+        """A transaction without a status has that of its batch, else of its group. PART says only that they differ."""
         for level in reversed(chain):
             found = level.values.get("PmtInfSts") or level.values.get("OrgnlGrpInfAndSts/GrpSts")
-            if found:
+            if found and found != "PART":
                 told["status"] = found
                 return
         self.message.findings.warn("missing_status", f"{place}/TxSts", "neither the transaction nor its group has one")
@@ -80,7 +81,7 @@ class TransactionReader:
         """The document has ended."""
         self.open(self.top)
         family, message, top = self.family, self.message, self.top
-        if family.totals:
+        if family.totals and not self._whole_group():
             self._totals(top, "GrpHdr", "NbOfTxs", "CtrlSum")
             for name in family.totals[2:]:
                 if stated := top.values.get(f"GrpHdr/{name}"):
@@ -94,6 +95,11 @@ class TransactionReader:
         if self._count == 0:
             self._nothing()
         message.group = top.extra
+
+    def _whole_group(self) -> bool:
+        """A return or reversal of all that another message held names none of it: there is nothing to count."""
+        said = self.top.values
+        return self.top.number == 0 and any(said.get(path) in ("true", "1") for path in _WHOLE)
 
     def _nothing(self) -> None:
         family, findings = self.family, self.message.findings

@@ -67,3 +67,38 @@ def test_a_return_quotes_its_own_parties_where_the_original_s_are_not_quoted() -
     (event,) = parse(document("pacs.004.001.09", body.format(original))).events
     assert (event.debtor_name, event.extra["RtrChain/Dbtr/Pty/Nm"]) == ("Alice", "Bob")
     assert (str(event.amount), str(event.original_amount)) == ("EUR 95.00", "EUR 100.00")
+
+
+def test_a_group_that_differs_within_says_nothing_of_one_transaction() -> None:
+    """PART is a group's code alone; a status of the group's that holds for all is each one's."""
+
+    def report(status: str) -> bytes:
+        group = f"<GrpHdr><MsgId>S1</MsgId></GrpHdr><OrgnlGrpInfAndSts><OrgnlMsgId>M1</OrgnlMsgId><GrpSts>{status}</GrpSts></OrgnlGrpInfAndSts>"
+        return document(
+            "pacs.002.001.03",
+            f"<FIToFIPmtStsRpt>{group}<TxInfAndSts><OrgnlTxId>T1</OrgnlTxId></TxInfAndSts></FIToFIPmtStsRpt>",
+        )
+
+    parsed = parse(report("PART"))
+    assert [(item.status, item.transaction_id) for item in parsed.events] == [(None, "T1")]
+    assert [item.code for item in parsed.findings] == ["missing_status"]
+    assert [item.status for item in parse(report("RJCT")).events] == ["RJCT"]
+
+
+def test_a_reversal_of_a_whole_message_has_its_reason_and_counts_nothing() -> None:
+    body = (
+        "<FIToFIPmtRvsl><GrpHdr><MsgId>R1</MsgId><NbOfTxs>7</NbOfTxs><GrpRvsl>true</GrpRvsl></GrpHdr><OrgnlGrpInf><OrgnlMsgId>C1</OrgnlMsgId>"
+        "<OrgnlMsgNmId>pacs.003.001.02</OrgnlMsgNmId><RvslRsnInf><Rsn><Cd>MS02</Cd></Rsn></RvslRsnInf></OrgnlGrpInf></FIToFIPmtRvsl>"
+    )
+    parsed = parse(document("pacs.007.001.02", body))
+    (event,) = parsed.events
+    assert (event.kind, event.reason, event.original_message_id) == (EventKind.REVERSED, "MS02", "C1")
+    assert parsed.status == "ok"
+    assert [item.code for item in parse(document("pacs.007.001.02", body.replace(">true<", ">false<"))).findings] == [
+        "control_total"
+    ]
+
+
+def test_an_invoice_by_its_number_is_remittance() -> None:
+    payload = samples.pacs008(extra="<RmtInf><Strd><RfrdDocInf><Nb>INV-1</Nb></RfrdDocInf></Strd></RmtInf>")
+    assert parse(payload).events[0].remittance == "INV-1"
