@@ -13,6 +13,7 @@ from cutwater.core.errors import BadInput, Refused
 from payments.equate.engine import Equation, equate
 from payments.fin.reader import read_fin
 from payments.iso20022.xml import read as read_xml
+from payments.lifecycle.details import with_details
 from payments.lifecycle.events import fact_of
 from payments.lifecycle.ledger import Axis, Ledger, Payment, Taken
 from payments.values import Findings
@@ -105,7 +106,7 @@ def timeline(key: str, paths: Sequence[Path | str], as_of: datetime | None, axis
     for piece in parse(paths):
         known = datetime.fromtimestamp(piece.known, UTC) if piece.known is not None else now
         rejected += piece.last and piece.status == REJECTED
-        for event in piece.parsed.events:
+        for event in with_details(piece.parsed):
             counts[ledger.fold(fact_of(event, known))] += 1
     told = ledger if as_of is None else ledger.as_of(as_of, axis)
     payment = told.payment(key)

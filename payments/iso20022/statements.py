@@ -260,6 +260,8 @@ def _several(element: Element, place: str, whole: Money | None, findings: Findin
             same = amount is not None and whole is not None and amount.currency == whole.currency
             if total is not None and amount is not None and same:
                 opposite = values.get("CdtDbtInd") and values["CdtDbtInd"] != _direction(element)
+                if opposite:
+                    said["CdtDbtInd"] = values["CdtDbtInd"]
                 total += -amount.amount if opposite else amount.amount
             else:
                 total = None

@@ -273,6 +273,29 @@ def test_a_timeline_over_channels(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "CW2213" in err
 
 
+def test_each_payment_of_a_batch_entry_has_its_booking_in_its_timeline(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Many banks repeat the entry's own reference in each detail: it ties nothing together."""
+    other = "11111111-2222-4333-8444-555555555555"
+
+    def detail(uetr: str, amount: str) -> str:
+        return (
+            f"<TxDtls><Refs><AcctSvcrRef>B1</AcctSvcrRef><EndToEndId>E{amount}</EndToEndId><UETR>{uetr}</UETR></Refs>"
+            f'<Amt Ccy="EUR">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd></TxDtls>'
+        )
+
+    details = f"<NtryDtls>{detail(samples.UETR, '10.00')}{detail(other, '5.00')}</NtryDtls>"
+    (tmp_path / "a.xml").write_bytes(samples.pacs008(amount="10.00"))
+    (tmp_path / "b.xml").write_bytes(samples.camt053(samples.entry(reference="B1", details=details), closing="115.00"))
+    for uetr, steps, amount in ((samples.UETR, {"sent", "booked"}, "10.00"), (other, {"booked"}, "5.00")):
+        code, out, _ = run(capsys, "timeline", uetr, str(tmp_path), "--output", "json")
+        told = json.loads(out)
+        assert code == 0
+        assert {item["step"] for item in told["history"]} == steps
+        assert [item["amount"] for item in told["history"] if item["step"] == "booked"] == [amount]
+
+
 def test_schemas_of_the_users(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
