@@ -141,7 +141,7 @@ def _rows(text: str, told: Manifest, findings: Findings) -> Iterator[Row]:
     delimiter = told.delimiter if len(told.delimiter) == 1 else max(_DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text.replace("\x00", "\ufffd"), newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
-    given = {theirs: ours for ours, theirs in told.columns.items()}
+    given = {theirs: _canonical(ours) for ours, theirs in told.columns.items()}
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells):

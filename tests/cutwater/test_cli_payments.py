@@ -229,6 +229,12 @@ def test_csv_with_its_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str
     code, (found,) = parsed(capsys, str(tmp_path))
     assert (code, found["format"], found["type"], found["status"]) == (0, "file", "csv", "ok")
     assert [item["amount"] for item in found["events"]] == ["10.50", "5"]
+    renamed = content.replace(b"reference", b"order")
+    (tmp_path / "a.csv").write_bytes(renamed)
+    told |= {"columns": {"instruction_id": "order"}, "sha256": sha256(renamed).hexdigest()}
+    (tmp_path / "a.csv.manifest.json").write_text(json.dumps(told))
+    code, (found,) = parsed(capsys, str(tmp_path))
+    assert (code, [item["instruction_id"] for item in found["events"]]) == (0, ["R1", "R2"])
     (tmp_path / "a.csv.manifest.json").unlink()
     code, (found,) = parsed(capsys, str(tmp_path))
     assert (code, found["findings"][0]["code"]) == (4, "no_manifest")
