@@ -11,6 +11,7 @@ from payments.iso20022.context import Header, Level, Message
 from payments.iso20022.envelope import Reader, header_of, kept, opened, part_of, reader_of
 from payments.iso20022.families import FAMILIES, NAMES, Family
 from payments.iso20022.xml import (
+    ATTRIBUTES,
     SAFE,
     XINCLUDE,
     Element,
@@ -18,6 +19,7 @@ from payments.iso20022.xml import (
     GapTooLarge,
     HasDoctype,
     HasInclude,
+    TooManyAttributes,
     leaves,
     local,
     message_type,
@@ -184,6 +186,8 @@ def parse_stream(source: Source, size: int) -> Iterator[Parsed]:
         findings.error("xinclude", "Document", "an XInclude is refused: nothing is fetched from elsewhere")
     except GapTooLarge:
         findings.error("too_large", "Document", "one element has more than 64 MiB: that is no message")
+    except TooManyAttributes:
+        findings.error("too_large", "Document", ATTRIBUTES)
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
         told(error, findings)
     if findings.items:

@@ -16,6 +16,8 @@ _NAMESPACE = re.compile(r"([a-z]{4}\.[0-9]{3})\.([0-9]{3})\.([0-9]{2})(?![0-9])"
 LEADING = b" \t\r\n\x00\x01$"
 XINCLUDE = "{http://www.w3.org/2001/XInclude}*"
 MAX_GAP = 64 * 1024 * 1024  # bytes without a transaction's end that a streamed document may have
+ATTRIBUTES = "one element has thousands of attributes: that is no message"
+_BLOCK, _CROWD = 2_048, 1_000
 SAFE: dict[str, Any] = {
     "resolve_entities": False,
     "no_network": True,
@@ -30,6 +32,10 @@ _LOCAL: dict[str, str] = {}
 
 class GapTooLarge(Exception):
     """More bytes than one element may have."""
+
+
+class TooManyAttributes(Exception):
+    """An element with thousands of attributes: to look them up takes time in the square of their number."""
 
 
 class HasInclude(Exception):
@@ -47,6 +53,7 @@ class Feed:
         self._source = source
         self._tail = b""
         self._since = 0
+        self._tags = Tags()
 
     def read(self, size: int = -1) -> bytes:
         piece = self._source.read(size)
@@ -56,6 +63,8 @@ class Feed:
         window = self._tail + piece
         if has_doctype(window):
             raise HasDoctype
+        if self._tags.crowded(piece):
+            raise TooManyAttributes
         self._tail = window[-18:]
         return piece
 
@@ -69,6 +78,9 @@ def read(payload: bytes, findings: Findings) -> Element | None:
     # Looked for before parsing: an internal subset is work for the parser even where entities stay unexpanded.
     if has_doctype(payload):
         findings.error("dtd", "prolog", "a document type declaration is refused")
+        return None
+    if Tags().crowded(payload):
+        findings.error("too_large", "Document", ATTRIBUTES)
         return None
     try:
         root = etree.fromstring(begun(payload), etree.XMLParser(**SAFE))
@@ -87,6 +99,24 @@ def read(payload: bytes, findings: Findings) -> Element | None:
 def has_doctype(payload: bytes) -> bool:
     """XML knows the word in capitals alone; any other way to write it is not well-formed."""
     return b"<!DOCTYPE" in payload or (b"\x00" in payload and any(word in payload for word in _DOCTYPES))
+
+
+class Tags:
+    """Watches for a start tag with thousands of attributes: many `=` in a row of blocks without a `<`."""
+
+    def __init__(self) -> None:
+        self._equals = 0
+
+    def crowded(self, piece: bytes) -> bool:
+        """Whether one goes on in the next piece of a document."""
+        for start in range(0, len(piece), _BLOCK):
+            if piece.find(b"<", start, start + _BLOCK) >= 0:
+                self._equals = 0
+                continue
+            self._equals += piece.count(b"=", start, start + _BLOCK)
+            if self._equals > _CROWD:
+                return True
+        return False
 
 
 def kind_in(head: bytes) -> str:

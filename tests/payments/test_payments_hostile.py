@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from io import BytesIO
 from pathlib import Path
 
 import payments_samples as samples
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payments.formats import base
-from payments.registry import parse
+from payments.iso20022 import parse_stream
+from payments.registry import merged, parse
 
 CORPUS = Path(os.environ.get("CUTWATER_CORPUS", Path(__file__).resolve().parents[3] / "shared" / "corpus"))
 WHOLE = [
@@ -87,6 +89,17 @@ def test_document_types_are_refused_before_anything_is_expanded(payload: bytes) 
 def test_named_faults(payload: bytes, rule: str) -> None:
     assert rules(payload)[0] == rule
     assert not parse(payload).accepted
+
+
+def test_attributes_by_the_thousand_are_refused_in_trees_and_in_streams() -> None:
+    """lxml looks through all of an element's attributes for each of them: 8 MiB of them would take an hour."""
+    many = " ".join(f'a{number}="1"' for number in range(20_000))
+    payload = samples.pacs008(extra=f"<Purp {many}><Cd>SALA</Cd></Purp>")
+    parsed = parse(payload)
+    assert [(item.severity, item.code) for item in parsed.findings] == [("error", "too_large")]
+    whole = merged(parse_stream(BytesIO(payload), 100))
+    assert [(item.severity, item.code) for item in whole.findings] == [("error", "too_large")]
+    assert parse(samples.pacs008(extra="<Purp><Cd>" + "=" * 900 + "</Cd></Purp>")).status == "ok"
 
 
 def test_more_than_the_limit_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
