@@ -12,14 +12,15 @@ from cutwater.core.redaction import mask, redact
 if TYPE_CHECKING:
     from cutwater.commands.payments import Piece, Tally, Totals
     from cutwater.commands.payments_checks import Checks
-    from payments.model import PaymentEvent
+    from payments.model import Finding, PaymentEvent
 
 MOST = 20  # lines beneath one message
 _QUOTES = frozenset({"schema", "statement_line"})  # their words quote what the message says, which may be a name
 _KEYED = frozenset(
     {"duplicate", "possible", "conflict"}
 )  # theirs end with a key, and that of an entry holds an account
-_VALUE = re.compile(r"(The value |: |^)'[^']*'")
+_VALUE = re.compile(r"(?:The value |: |^)(?=['\"])")
+_BEHIND = re.compile(r"['\"] (?=is |has |does )")
 _STATE = {"ok": "pass", "findings": "late", "rejected": "fail"}
 _WORD = {"ok": "ok", "findings": "findings", "rejected": "REJECTED"}
 _HEAD = f"  {'KIND':<9} {'AMOUNT':>21}  {'DATE':<10} {'DEBTOR':<20} {'CREDITOR':<20} STATUS"
@@ -61,7 +62,7 @@ class Listing:
             self._out.line(_fit(words, WIDTH))
         for item in piece.findings[:MOST]:
             mark = "error" if item.severity == "error" else "warn "
-            words = item.message if self._reveal or item.code not in _QUOTES else _VALUE.sub(r"\1'***'", item.message)
+            words = item.message if self._reveal else _words(item)
             text = f"  {mark} {item.code} at {item.path}: {words}"
             _wrapped(self._out, text, self._reveal)
         if len(piece.findings) > MOST:
@@ -98,6 +99,16 @@ class Listing:
         self._out.line(f"{glyph(state)}  {words}")
 
 
+def _words(item: Finding) -> str:
+    """What is wrong, without the value that it quotes: to its last quotation mark, or to the end where it was cut."""
+    begin = _VALUE.search(item.message) if item.code in _QUOTES else None
+    if begin is None:
+        return item.message
+    behind = [match.end() for match in _BEHIND.finditer(item.message, begin.end())]
+    rest = f" {item.message[behind[-1] :]}" if behind else ""
+    return f"{item.message[: begin.end()]}'***'{rest}"
+
+
 def print_totals(out: Output, found: Totals) -> None:
     """The table of totals, then what does not add up."""
     rows = [
@@ -115,7 +126,7 @@ def print_checks(out: Output, found: Checks) -> None:
     """One line a finding, messages without any left out."""
     for place, kind, items in found.messages:
         for item in items:
-            words = _VALUE.sub(r"\1'***'", item.message) if item.code in _QUOTES else item.message
+            words = _words(item)
             text = f"{place.path} #{place.index + 1} {kind or 'unknown'}: {item.severity} {item.code} at {item.path}: {words}"
             _wrapped(out, text)
     for item in found.between:

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from cutwater.cli import payments_text
 from cutwater.cli.main import main
 from cutwater.commands import payments_sources
 from payments.formats import base, fin, mx
+from payments.model import Finding
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "payments"))
 import payments_samples as samples
@@ -277,6 +279,22 @@ def test_a_timeline_over_channels(tmp_path: Path, capsys: pytest.CaptureFixture[
     code, _, err = run(capsys, "timeline", "11111111-2222-4333-8444-555555555555", str(tmp_path))
     assert code == 4
     assert "CW2213" in err
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Element 'Nm': [facet 'maxLength'] The value 'Zoe O'Hara' has a length of '10'.", "has a length of '10'."),
+        ("Element 'Nm': 'Zoe O'Hara' is not a valid value of 'T'.", "is not a valid value of 'T'."),
+        ("Element 'Nm': [facet 'pattern'] The value 'Zoe O'Hara and so on", "The value '***'"),
+    ],
+)
+def test_what_a_schema_quotes_is_masked_whatever_its_quotation_marks(said: str, shown: str) -> None:
+    found = payments_text._words(Finding("error", "schema", "Nm", said))
+    assert "Hara" not in found
+    assert "Zoe" not in found
+    assert found.startswith("Element 'Nm': ")
+    assert found.endswith(shown)
 
 
 def test_each_payment_of_a_batch_entry_has_its_booking_in_its_timeline(
