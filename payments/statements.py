@@ -85,16 +85,15 @@ class Statement:
 
     @property
     def opening(self) -> Balance | None:
-        """An intermediate page opens with the interim balance that stands first."""
-        return self.balance("OPBD", "PRCD", "60F", "60M") or (self._interim[0] if self._interim else None)
+        """An intermediate page opens with the interim balance that stands first; one alone is where a report stands now."""
+        found = self.balance("OPBD", "PRCD", "60F", "60M")
+        if found is None and self._interim and (len(self._interim) > 1 or self.balance("CLBD", "62F", "62M")):
+            found = self._interim[0]
+        return found
 
     @property
     def closing(self) -> Balance | None:
-        found = self.balance("CLBD", "62F", "62M")
-        if found is None and self._interim:
-            opened = self.balance("OPBD", "PRCD", "60F", "60M") is not None
-            found = self._interim[-1] if opened or len(self._interim) > 1 else None
-        return found
+        return self.balance("CLBD", "62F", "62M") or (self._interim[-1] if self._interim else None)
 
     @property
     def _interim(self) -> list[Balance]:

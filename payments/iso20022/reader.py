@@ -13,6 +13,7 @@ from payments.model import EventKind, FileBatch, PaymentEvent
 from payments.seen import Seen
 
 _WHOLE = ("GrpHdr/GrpRvsl", "GrpHdr/GrpRtr")
+_GROUP = "OrgnlGrpInfAndSts/"
 _OWN = ("instruction_id", "end_to_end_id", "transaction_id")
 
 
@@ -131,7 +132,24 @@ class TransactionReader:
                 extra = {key: value for key, value in extra.items() if key in level.extra}
             event = self._event(told, extra, level.place, whole=True)
             self.message.events.append(event)
+            if level is self.top and path == "" and stated.startswith(_GROUP):
+                self._more_groups(stated, where)
             return
+
+    def _more_groups(self, stated: str, where: Any) -> None:
+        """A report may speak of several messages: `OrgnlGrpInfAndSts` repeats, each with a status of its own."""
+        found: dict[str, dict[str, str]] = {}
+        for path, text in self.top.values.items():
+            head, _, rest = path.partition("/")
+            if head.startswith(f"{_GROUP[:-1]}["):
+                found.setdefault(head, {})[_GROUP + rest] = text
+        for head, values in found.items():
+            if values.get(stated):
+                told: dict[str, Any] = dict(self.top.said or {})
+                for name in ("original_message_id", "original_message_type", "reason"):
+                    told.pop(name, None)
+                own, extra = tell(values, where, head, self.message.findings)
+                self.message.events.append(self._event({**told, **own}, extra, head, whole=True))
 
     def _event(self, told: dict[str, Any], extra: dict[str, str], place: str, whole: bool = False) -> PaymentEvent:
         message, family = self.message, self.family

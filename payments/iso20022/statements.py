@@ -41,6 +41,7 @@ class _Sheet:
     counts: dict[str, int] = field(default_factory=lambda: {CREDIT: 0, DEBIT: 0})
     entries: list[StatementEntry] = field(default_factory=list)
     number: int = 0
+    foreign: set[str] = field(default_factory=set)  # currencies of entries that are not the account's
 
 
 class StatementReader:
@@ -280,7 +281,9 @@ def _add(sheet: _Sheet, entry: StatementEntry) -> None:
         return
     sheet.counts[entry.direction] += 1
     sheet.sums[entry.direction] += entry.amount.amount
-    if entry.status == "BOOK":
+    if sheet.statement.currency not in (None, entry.amount.currency):
+        sheet.foreign.add(entry.amount.currency)
+    elif entry.status == "BOOK":
         sheet.booked[entry.direction] += entry.amount.amount
 
 
@@ -296,6 +299,11 @@ def _check(sheet: _Sheet, message: Message) -> None:
         if opening.signed + moved != closing.signed:
             words = f"opening {opening.signed:f} + entries {moved:f} is not closing {closing.signed:f}"
             findings.warn("balance_equation", place, words)
+    if sheet.foreign:
+        words = (
+            f"entries in {', '.join(sorted(sheet.foreign))}, the account is in {statement.currency}: no part of the sum"
+        )
+        findings.warn("entry_currency", place, words)
     currencies = {item.amount.currency for item in statement.balances}
     if len(currencies) > 1:
         findings.warn("balance_currency", place, f"the balances are in {', '.join(sorted(currencies))}")

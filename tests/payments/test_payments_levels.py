@@ -102,3 +102,40 @@ def test_a_reversal_of_a_whole_message_has_its_reason_and_counts_nothing() -> No
 def test_an_invoice_by_its_number_is_remittance() -> None:
     payload = samples.pacs008(extra="<RmtInf><Strd><RfrdDocInf><Nb>INV-1</Nb></RfrdDocInf></Strd></RmtInf>")
     assert parse(payload).events[0].remittance == "INV-1"
+
+
+def test_a_report_of_several_messages_tells_the_status_of_each() -> None:
+    groups = "".join(
+        f"<OrgnlGrpInfAndSts><OrgnlMsgId>M{number}</OrgnlMsgId><OrgnlMsgNmId>pacs.008.001.08</OrgnlMsgNmId><GrpSts>{status}</GrpSts>{reason}"
+        "</OrgnlGrpInfAndSts>"
+        for number, status, reason in (
+            (1, "RJCT", "<StsRsnInf><Rsn><Cd>AM05</Cd></Rsn></StsRsnInf>"),
+            (2, "ACSC", ""),
+            (3, "RJCT", "<StsRsnInf><Rsn><Cd>FF01</Cd></Rsn></StsRsnInf>"),
+        )
+    )
+    body = f"<FIToFIPmtStsRpt><GrpHdr><MsgId>S1</MsgId></GrpHdr>{groups}</FIToFIPmtStsRpt>"
+    events = parse(document("pacs.002.001.12", body)).events
+    assert [(item.original_message_id, item.status, item.reason) for item in events] == [
+        ("M1", "RJCT", "AM05"),
+        ("M2", "ACSC", None),
+        ("M3", "RJCT", "FF01"),
+    ]
+    assert len({item.event_key for item in events}) == 3
+
+
+def test_an_entry_in_another_currency_than_its_account_is_no_part_of_the_equation() -> None:
+    entries = samples.entry(amount="30.00", reference="A") + samples.entry(amount="7.00", reference="B").replace(
+        "EUR", "USD"
+    )
+    parsed = parse(samples.camt053(entries, closing="130.00"))
+    assert [item.code for item in parsed.findings] == ["entry_currency"]
+    assert "USD" in parsed.findings[0].message
+
+
+def test_one_interim_balance_is_where_a_report_stands_now() -> None:
+    payload = samples.camt053("", closing="5.00").replace(b"OPBD", b"XXXX").replace(b"CLBD", b"ITBD")
+    (statement,) = parse(payload).statements
+    assert statement.opening is None
+    assert statement.closing is not None
+    assert f"{statement.closing.signed}" == "5.00"
