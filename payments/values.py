@@ -15,6 +15,10 @@ from payments.model import Finding
 _POINT = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _COMMA = re.compile(r"[0-9]{1,18},[0-9]*")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# What may stand behind a day: a zone, or a time of the clock and a zone.
+_BEHIND_DAY = re.compile(
+    r"(?:T(?:[01][0-9]|2[0-4]):[0-5][0-9](?::[0-6][0-9](?:\.[0-9]{1,12})?)?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 
 
 class Findings:
@@ -89,9 +93,12 @@ def iso_date(text: str | None, place: str, findings: Findings) -> date | None:
     """`YYYY-MM-DD`, a zone or a time behind it left aside; None where silent, None and a finding where unreadable."""
     if not text:
         return None
-    match = _DAY.match(text.strip())
+    text = text.strip()
+    match = _DAY.match(text)
     try:
-        return date.fromisoformat(match[0]) if match else _unreadable(text, place, findings)
+        if match is None or (len(text) > 10 and not _BEHIND_DAY.fullmatch(text, 10)):
+            return _unreadable(text, place, findings)
+        return date.fromisoformat(match[0])
     except ValueError:
         return _unreadable(text, place, findings)
 

@@ -158,3 +158,17 @@ def test_the_public_corpus_is_read_without_an_exception() -> None:
             booked[row["type"]] += bool(parsed.events)
     assert len(rows) == 672
     assert all(booked.values())
+
+
+@pytest.mark.parametrize("behind", ["", "Z", "+01:00", "T23:59:59", "T23:59:59.123-05:00", "T24:00:00Z"])
+def test_a_day_with_a_zone_or_a_time_is_that_day(behind: str) -> None:
+    payload = samples.pacs008().replace(b"<IntrBkSttlmDt>2026-11-24<", f"<IntrBkSttlmDt>2026-11-24{behind}<".encode())
+    parsed = parse(payload)
+    assert parsed.status == "ok"
+    assert str(parsed.events[0].settlement_date) == "2026-11-24"
+
+
+@pytest.mark.parametrize("behind", ["0", "and so on", "T25:99:00", "T", "24/11"])
+def test_a_day_with_anything_else_behind_it_is_no_date(behind: str) -> None:
+    payload = samples.pacs008().replace(b"<IntrBkSttlmDt>2026-11-24<", f"<IntrBkSttlmDt>2026-11-24{behind}<".encode())
+    assert [(item.severity, item.code) for item in parse(payload).findings] == [("error", "date")]
