@@ -42,7 +42,7 @@ _PLUS = re.compile(r"([A-Z]{4})\+")
 _SUBFIELD = re.compile(r"\?[0-9]{2}")
 
 
-_NUMBERED = re.compile(r"[0-9]{3}(?=[?@^~][0-9]{2})")
+_NUMBERED = re.compile(r"(?:[0-9]{3})?(?=[?@^~][0-9]{2})")  # some banks leave the transaction code out
 _PURPOSE = (*(f"2{digit}" for digit in range(10)), *(f"6{digit}" for digit in range(4)))
 
 

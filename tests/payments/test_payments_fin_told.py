@@ -92,3 +92,10 @@ def test_what_is_common_to_all_transactions_is_bounded() -> None:
     parsed = one(fin("101", text))
     assert parsed.status == "rejected"
     assert parsed.findings[0].code == "fin_fields"
+
+
+def test_numbered_subfields_without_a_transaction_code_are_read_as_such() -> None:
+    text = ":20:S\n:25:55\n:28C:1/1\n:60F:C240303EUR0,\n:61:240304C5,NTRFX\n:86:?00CREDIT?20EREF+E8?21SVWZ+RENT?32DORA?31DE12\n:62F:C240304EUR5,"
+    found = event(fin("940", text))
+    assert (found.end_to_end_id, found.remittance) == ("E8", "RENT")
+    assert (found.debtor_name, found.debtor_account) == ("DORA", "DE12")
