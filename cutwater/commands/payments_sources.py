@@ -149,16 +149,11 @@ def _opened(
     data.seek(0)
     unpack = _unpacker(head)
     if unpack is None:
-        digest = hashlib.sha256()
-        while piece := data.read(PIECE):
-            digest.update(piece)
-        data.seek(0)
-        yield Source(label, data, digest.hexdigest(), _hint(name), _beside(beside), known)
+        yield Source(label, data, _digest(data), _hint(name), _beside(beside), known)
         return
     if depth >= DEEPEST:
-        yield Source(
-            label, trouble=("archive_depth", f"more than {DEEPEST} archives stand one in another: unpack it first")
-        )
+        words = f"more than {DEEPEST} archives stand one in another: unpack it first"
+        yield _refused(label, data, "archive_depth", words)
         return
     count = 0
     try:
@@ -167,15 +162,28 @@ def _opened(
             yield source
     except Bomb:
         words = f"it unfolds into more than {RATIO} times its size (over {FREE >> 20} MiB): it is not read further"
-        yield Source(label, trouble=("archive_bomb", words))
+        yield _refused(label, data, "archive_bomb", words)
         count += 1
     except _BROKEN as error:
-        yield Source(
-            label, trouble=("archive", f"the archive cannot be read: {str(error)[:120] or type(error).__name__}")
-        )
+        words = f"the archive cannot be read: {str(error)[:120] or type(error).__name__}"
+        yield _refused(label, data, "archive", words)
         count += 1
     if not count:
-        yield Source(label, trouble=("empty", "there is no file in the archive"))
+        yield _refused(label, data, "empty", "there is no file in the archive")
+
+
+def _refused(label: str, data: IO[bytes], code: str, words: str) -> Source:
+    """An archive that is not read, or not further: its own hash says which it was."""
+    return Source(label, sha256=_digest(data), trouble=(code, words))
+
+
+def _digest(data: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    data.seek(0)
+    while piece := data.read(PIECE):
+        digest.update(piece)
+    data.seek(0)
+    return digest.hexdigest()
 
 
 def _unpacker(head: bytes) -> Callable[..., Iterator[Source]] | None:
@@ -205,18 +213,20 @@ def _zip(label: str, data: IO[bytes], budget: Budget, depth: int, known: float |
     with zipfile.ZipFile(data) as archive:
         names = {item.filename: item for item in archive.infolist() if not item.is_dir()}
         _bound(len(archive.infolist()))
-        for name in sorted(names):
+        # Two members may have one name: each is read, none is hidden behind the other.
+        for item in sorted((item for item in archive.infolist() if not item.is_dir()), key=lambda item: item.filename):
+            name = item.filename
             if _beside_another(name, names):
                 continue
             own = f"{label}!/{name}"
             try:
                 with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
-                    with archive.open(names[name]) as stream:
+                    with archive.open(item) as stream:
                         _copy(stream, spool, budget)
                     beside = {
-                        item: archive.read(item)
-                        for item in _manifest_names(name)
-                        if item in names and names[item].file_size < PIECE
+                        other: archive.read(other)
+                        for other in _manifest_names(name)
+                        if other in names and names[other].file_size < PIECE
                     }
                     yield from _opened(own, spool, budget, depth + 1, name, beside, known)
             except _BROKEN as error:

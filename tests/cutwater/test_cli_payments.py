@@ -164,6 +164,21 @@ def test_torn_archives_and_archives_in_archives(tmp_path: Path, capsys: pytest.C
     assert {item["findings"][0]["code"] for item in found} == {"archive", "archive_depth"}
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_members_of_one_name_are_all_read_and_a_torn_archive_has_its_hash(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x.xml", samples.pacs008(amount="1.00"))
+        archive.writestr("x.xml", samples.pacs008(amount="2.00"))
+    code, found = parsed(capsys, str(tmp_path / "a.zip"))
+    assert (code, [item["events"][0]["amount"] for item in found]) == (0, ["1.00", "2.00"])
+    torn = (tmp_path / "a.zip").read_bytes()[:-30]
+    (tmp_path / "b.zip").write_bytes(torn)
+    code, (rejected,) = parsed(capsys, str(tmp_path / "b.zip"))
+    assert (code, rejected["source"]["sha256"]) == (4, sha256(torn).hexdigest())
+
+
 def test_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(samples.mt103())))
     code, (found,) = parsed(capsys, "-")
