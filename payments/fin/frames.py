@@ -118,6 +118,8 @@ class Framer:
                 # Braces without end are one broken message, not as many as there are braces.
                 nested = number == "4" and text[position + 3 : position + 4] == "{"
                 after = self._beyond(position + 3) if nested else self._resume(position + 3)
+                while number == "1" and self._no_header(after):
+                    after = self._resume(after + 3)
                 if "4" in blocks or text[after + 1 : after + 2] != "4":
                     return after
             position = after
@@ -197,6 +199,12 @@ class Framer:
             return text[begin:close], close + (2 if text[close] == "-" else 1)
         frame.troubles.append(("error", "fin_blocks", "block 4", "does not end"))
         return text[begin:stop], max(stop, begin)
+
+    def _no_header(self, position: int) -> bool:
+        """A `{1:` with another brace where the 25 characters of a header should be."""
+        begin = position + 3
+        brace = _BRACE.search(self.text, begin, begin + 25) if self.text.startswith("{1:", position) else None
+        return brace is not None and brace[0] == "{"
 
     def _beyond(self, position: int) -> int:
         found = self._first.after(position)

@@ -350,3 +350,10 @@ def test_a_plus_without_a_code_is_text() -> None:
     text = ":20:A\n:25:1\n:28C:1\n:60F:C261123EUR1,\n:61:261123C1,NTRFNONREF\n:86:A+B\n:62F:C261123EUR2,\n"
     (event,) = parse(text.encode()).events
     assert event.remittance == "A+B"
+
+
+def test_headers_that_do_not_end_are_one_broken_message_and_hide_none_behind_them() -> None:
+    found = read(b"{1:" * 1000 + ONE)
+    assert [item.header.mt for item in found] == ["", "103"]
+    assert [item.offset for item in found] == [0, 3000]
+    assert any(severity == "error" for severity, *_ in found[0].troubles)
