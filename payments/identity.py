@@ -77,9 +77,10 @@ NOT_PROVIDED = frozenset({"", "NOTPROVIDED", "NONREF", "NOREF"})
 
 def join_key(*parts: str) -> str:
     """The parts joined by `|`; a `|` within a part is escaped so that two keys never meet by accident."""
-    if any("|" in part or "%" in part for part in parts):
-        parts = tuple(part.replace("%", "%25").replace("|", "%7C") for part in parts)
-    return "|".join(parts)
+    joined = "|".join(parts)
+    if "%" in joined or joined.count("|") >= len(parts):  # looked at once it is joined: a key is made for every event
+        return "|".join([part.replace("%", "%25").replace("|", "%7C") for part in parts])
+    return joined
 
 
 def bic11(text: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from payments.identity import bic11, join_key, make_event, payment_key
 from payments.iso20022.context import Level, Message
-from payments.iso20022.families import MESSAGE_ID, Family
+from payments.iso20022.families import FAMILIES, MESSAGE_ID, Family
 from payments.iso20022.fields import day_that_counts, tell
+from payments.iso20022.shapes import Teller
 from payments.iso20022.xml import Element, leaves, look
 from payments.model import EventKind, FileBatch, PaymentEvent
 from payments.seen import Seen
@@ -21,7 +23,7 @@ class TransactionReader:
     def __init__(self, family: Family, message: Message, body: Element) -> None:
         self.family, self.message = family, message
         self.top = Level(body, "", "")
-        self._skip = _skips(family)
+        self._skip, self._teller = _skips(family.name), _teller(family.name)
         self._ordinals = Seen()
         self._count = 0
 
@@ -42,7 +44,7 @@ class TransactionReader:
         for level in chain:
             self.open(level)
             told.update(level.said or {})
-        own, extra = tell(leaves(element), family.fields, place, message.findings)
+        own, extra = self._teller.tell(element, place, message.findings)
         told.update(own)
         for field, path in family.required:
             if field not in told:
@@ -211,8 +213,15 @@ def identify(message: Message, values: dict[str, str], sender: tuple[str, ...]) 
     message.sender = bic11(found) if "BIC" in path or "BEI" in path else found
 
 
-def _skips(family: Family) -> dict[str, frozenset[str]]:
-    """For each level, the children that are read on their own."""
+@cache
+def _teller(family: str) -> Teller:
+    return Teller(FAMILIES[family].fields)
+
+
+@cache
+def _skips(name: str) -> dict[str, frozenset[str]]:
+    """For each level of a family, the children that are read on their own."""
+    family = FAMILIES[name]
     found: dict[str, set[str]] = {}
     for path in family.transactions + family.containers:
         parent, _, name = path.rpartition("/")
