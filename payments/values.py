@@ -8,12 +8,15 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from cutwater.core.money import EXACT, Money, minor_units
-from payments.currencies import known
+from payments.currencies import CURRENT, known
 from payments.model import Finding
 
 # Decimal() takes exponents, underscores and foreign digits; the standards take none of them.
 _POINT = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _COMMA = re.compile(r"[0-9]{1,18},[0-9]*")
+# What goes the short way: at most twelve digits before the point and two behind it, in a currency that has two or more.
+_USUAL = re.compile(r"[0-9]{1,12}+(?:\.[0-9]{1,2}+)?+").fullmatch
+TWO_PLACES = frozenset(code for code in CURRENT if minor_units(code) >= 2)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -53,6 +56,8 @@ def money(
 ) -> Money | None:
     """An amount, or None with an `amount` finding (error). comma: SWIFT FIN's decimal comma, which is mandatory there."""
     text, code = (number or "").strip(), (currency or "").strip()
+    if not comma and code in TWO_PLACES and _USUAL(text):
+        return Money.sure(code, Decimal(text))
     if not (_COMMA if comma else _POINT).fullmatch(text) or len(text) > 40:
         findings.error("amount", place, f"{text[:40]!r} is no amount")
         return None

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
 
-from cutwater.core.money import Money, minor_units
-from payments.values import Findings, fin_date, money
+from cutwater.core.money import Money
+from payments.values import TWO_PLACES, Findings, fin_date, money
 
-# What goes the short way; any other code goes the long one.
-_CURRENCIES = frozenset(
-    "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KRW MXN MYR NOK NZD PLN RON SEK SGD THB TRY USD ZAR".split()
-)
+_USUAL = re.compile(r"[0-9]{1,16}+,[0-9]{0,2}+").fullmatch  # what goes the short way, in a currency of two places or more
 
 
 def money_of(number: str, currency: str, place: str, findings: Findings) -> Money | None:
     """An amount with its comma. A whole number without one has one meaning only: taken, and said."""
-    whole, comma, part = number.partition(",")
-    if (
-        comma
-        and whole.isdigit()
-        and len(whole) <= 18
-        and (not part or (part.isdigit() and len(part) <= minor_units(currency)))
-    ):
-        if number.isascii() and currency in _CURRENCIES:
-            return Money(currency, Decimal(f"{whole}.{part}" if part else whole))
+    if currency in TWO_PLACES and _USUAL(number):
+        return Money.sure(currency, Decimal(number.replace(",", ".")))
     if "," not in number and number.isascii() and number.strip().isdigit():
         findings.warn("amount_comma", place, f"{number[:20]!r} lacks the decimal comma")
         number = number.strip() + ","
