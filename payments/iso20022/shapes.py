@@ -49,7 +49,7 @@ class Teller:
         for shape in self._shapes.get(count, ()):
             match = shape.fits(text)
             if match is not None:
-                return self._told(shape, [item.strip() for item in match.groups()], place, findings)
+                return self._told(shape, list(map(str.strip, match.groups())), place, findings)
         values = leaves(element)
         if self._count < _MOST_SHAPES and len(values) <= _MOST_LEAVES and len(text) <= _LONGEST:
             self._learn(text, count, values)

@@ -41,9 +41,12 @@ class _Stream:
         self.reader: Reader | None = None
         self.levels: list[Level] = []
         self.index, self.part = 0, 0
+        self.hot = ""  # the tag of the transaction before: most that come are of it
         self.last: Element | None = None  # the transaction before: it is let go when the next one has ended
 
     def start(self, element: Element) -> None:
+        if element.tag == self.hot:
+            return  # no container
         if element.tag.startswith(XINCLUDE[:-1]):
             raise HasInclude
         name = local(element.tag)
@@ -52,15 +55,17 @@ class _Stream:
         elif self.document is not None and name != "AppHdr":
             self._container(element, name)
 
-    def end(self, element: Element) -> Iterator[Parsed]:
+    def end(self, element: Element) -> Parsed | None:
+        """A part or the whole of a message, where one is ready."""
         name = local(element.tag)
         if name == "AppHdr" and self.document is None:
             self.header = header_of(element)
             self.feed.mark()
         elif element is self.document:
-            yield self._finish()
+            return self._finish()
         elif self.reader is not None and self.family is not None and self.levels:
-            yield from self._inner(element, name)
+            return self._inner(element, name)
+        return None
 
     def _begin(self, body: Element) -> None:
         kind = message_type(self.document)
@@ -83,10 +88,10 @@ class _Stream:
             place = _place(level, name)
             self.levels.append(Level(element, path, place))
 
-    def _inner(self, element: Element, name: str) -> Iterator[Parsed]:
+    def _inner(self, element: Element, name: str) -> Parsed | None:
         reader, family, message = self.reader, self.family, self.message
         if reader is None or family is None or message is None:
-            return
+            return None
         level = self.levels[-1]
         if element is level.element and len(self.levels) > 1:
             self.levels.pop()
@@ -97,8 +102,8 @@ class _Stream:
             if path in family.transactions:
                 reader.transaction(element, self.levels, _place(level, name))
                 self._let_go(element)
-        if len(message.events) >= self.size:
-            yield self._part(last=False)
+                self.hot = element.tag
+        return self._part(last=False) if len(message.events) >= self.size else None
 
     def _let_go(self, element: Element) -> None:
         """An element may not be taken out of the tree while the parser stands in it: the one before is."""
@@ -132,7 +137,7 @@ class _Stream:
             document.clear()
         self.feed.mark()
         self.header, self.document, self.message, self.reader = Header(), None, None, None
-        self.levels, self.family, self.last, self.part = [], None, None, 0
+        self.levels, self.family, self.last, self.part, self.hot = [], None, None, 0, ""
         self.index += 1
         return found
 
@@ -176,8 +181,8 @@ def parse_stream(source: Source, size: int) -> Iterator[Parsed]:
         for event, element in etree.iterparse(feed, events=("start", "end"), tag=_TAGS, **SAFE):
             if event == "start":
                 state.start(element)
-            else:
-                yield from state.end(element)
+            elif (found := state.end(element)) is not None:
+                yield found
     except HasDoctype:
         findings.error("dtd", "prolog", "a document type declaration is refused")
     except HasInclude:
