@@ -10,7 +10,7 @@ from payments.fin.reader import FinMessage
 from payments.fin.statements import Page
 from payments.identity import make_event
 from payments.model import EventKind, PaymentEvent
-from payments.statements import Statement, StatementEntry
+from payments.statements import Statement, StatementEntry, entry_of
 from payments.values import Findings
 
 _UETR = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -53,22 +53,23 @@ def statement_of(page: Page, message: FinMessage, kind: str) -> tuple[list[Payme
     keys = EntryKeys(kind)
     number = _plain(page.sequence) + (f"/{_plain(page.page)}" if page.page else "")
     events, entries = [], []
+    sender, receiver, sequence = message.header.sender, message.header.receiver, number or page.reference
     for draft in page.lines:
         told = draft.told
+        told["message_type"] = kind
+        if page.reference:
+            told["batch_id"] = page.reference
+        if receiver:
+            told["receiver"] = receiver
         event = keys.entry(
-            account=page.account,
-            sequence=number or page.reference,
-            reference=told.get("servicer_reference"),
-            family=kind,
-            kind=EventKind.BOOKED,
-            sender=message.header.sender,
+            page.account,
+            sequence,
+            told.get("servicer_reference"),
+            told,
+            sender=sender,
             message_id=page.reference,
             ordinal=draft.ordinal,
-            batch_id=page.reference or None,
-            message_type=kind,
-            receiver=message.header.receiver or None,
             extra=draft.extra,
-            **told,
         )
         events.append(event)
         entries.append(_entry(event, draft))
@@ -104,23 +105,26 @@ def _totals(page: Page) -> dict[str, str]:
 
 
 def _entry(event: PaymentEvent, draft: Draft) -> StatementEntry:
-    told = draft.told
-    references = {
-        "InstrId": told.get("instruction_id"),
-        "EndToEndId": told.get("end_to_end_id"),
-        "AcctSvcrRef": told.get("servicer_reference"),
-    }
-    return StatementEntry(
-        event_key=event.event_key,
-        amount=told["amount"],
-        direction=told["direction"],
-        reversal=bool(told["reversal"]),
-        status=told["status"],
-        booking_date=told["booking_date"],
-        value_date=told["value_date"],
-        references={name: value for name, value in references.items() if value},
-        bank_code=draft.extra.get(":61:type"),
-        information=draft.extra.get(":86:"),
+    told, extra, references = draft.told, draft.extra, {}
+    if found := told.get("instruction_id"):
+        references["InstrId"] = found
+    if found := told.get("end_to_end_id"):
+        references["EndToEndId"] = found
+    if found := told.get("servicer_reference"):
+        references["AcctSvcrRef"] = found
+    return entry_of(
+        {
+            "event_key": event.event_key,
+            "amount": told.get("amount"),
+            "direction": told["direction"],
+            "reversal": bool(told.get("reversal")),
+            "status": told["status"],
+            "booking_date": told.get("booking_date"),
+            "value_date": told.get("value_date"),
+            "references": references,
+            "bank_code": extra.get(":61:type"),
+            "information": extra.get(":86:"),
+        }
     )
 
 

@@ -10,7 +10,9 @@ from functools import lru_cache
 from cutwater.core.money import Money
 from payments.values import TWO_PLACES, Findings, fin_date, money
 
-_USUAL = re.compile(r"[0-9]{1,16}+,[0-9]{0,2}+").fullmatch  # what goes the short way, in a currency of two places or more
+_USUAL = re.compile(
+    r"[0-9]{1,16}+,[0-9]{0,2}+"
+).fullmatch  # what goes the short way, in a currency of two places or more
 
 
 def money_of(number: str, currency: str, place: str, findings: Findings) -> Money | None:
@@ -36,13 +38,13 @@ def amount_of(tag: str, value: str, findings: Findings) -> Money | None:
 
 
 def day_of(tag: str, text: str, findings: Findings) -> date | None:
-    known = _day(text.strip())
+    known = known_day(text.strip())
     return known if known is not None else fin_date(text.strip(), f":{tag}:", findings)
 
 
 @lru_cache(maxsize=4096)
-def _day(text: str) -> date | None:
-    """A message's dates are few: the same day stands in thousands of them."""
+def known_day(text: str) -> date | None:
+    """YYMMDD, None where it is no day. A message's dates are few: the same day stands in thousands of them."""
     return fin_date(text, "", Findings())
 
 
@@ -56,7 +58,7 @@ def offset_time(tag: str, value: str) -> datetime | None:
         or not (text[:10] + text[11:]).isdigit()
     ):
         return None
-    day = _day(text[:6])
+    day = known_day(text[:6])
     hours, minutes, sign = int(text[11:13]), int(text[13:15]), text[10]
     if day is None or sign not in "+-" or hours > 14 or minutes > 59 or int(text[6:8]) > 23 or int(text[8:10]) > 59:
         return None
