@@ -8,7 +8,7 @@ from payments.entries import EntryKeys
 from payments.fin.draft import Draft
 from payments.fin.reader import FinMessage
 from payments.fin.statements import Page
-from payments.identity import make_event
+from payments.identity import assembled, join_key
 from payments.model import EventKind, PaymentEvent
 from payments.statements import Statement, StatementEntry, entry_of
 from payments.values import Findings
@@ -16,6 +16,7 @@ from payments.values import Findings
 _UETR = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KINDS = {item.value: item for item in EventKind}
 _HEADER = ("103", "108", "111", "113", "119")
+_ONLY_UETR = frozenset({"121"})
 _REPORTED = frozenset({"STATUS", "ANSWERED"})
 
 
@@ -29,23 +30,19 @@ def event_of(draft: Draft, message: FinMessage, kind: str, findings: Findings) -
         extra["{121}"], uetr = uetr, None
     if uetr is None and "original_uetr" in told:
         told["original_uetr"] = None
-    for name in _HEADER:
+    for name in _HEADER if header.user.keys() != _ONLY_UETR else ():
         if name in header.user:
             extra[f"{{{name}}}"] = header.user[name]
     if draft.kind in _REPORTED:
         told["reporter"] = told.get("reporter") or header.sender or None
-    return make_event(
-        family=kind,
-        kind=_KINDS[draft.kind],
-        sender=header.sender,
-        message_id=draft.message_id,
-        ordinal=uetr.lower() if uetr and draft.ordinal == "1" else draft.ordinal,
-        uetr=uetr,
-        extra=extra,
-        message_type=kind,
-        receiver=header.receiver or None,
-        **told,
-    )
+    told["message_type"] = kind
+    if receiver := header.receiver:
+        told["receiver"] = receiver
+    uetr = uetr.lower() if uetr else None
+    sender, message_id = header.sender, draft.message_id
+    ordinal = uetr if uetr and draft.ordinal == "1" else draft.ordinal
+    key = join_key(kind, sender, message_id, ordinal)
+    return assembled(told, kind, _KINDS[draft.kind], sender, message_id, ordinal, key, "", uetr, extra)
 
 
 def statement_of(page: Page, message: FinMessage, kind: str) -> tuple[list[PaymentEvent], Statement]:

@@ -205,12 +205,12 @@ def _any_id(values: dict[str, str]) -> str:
 
 def part_of(message: Message, last: bool = True, part: int = 0) -> Parsed:
     """What was gathered since the last part. Findings and control totals come with the last one."""
-    found = Parsed(
+    found = Parsed.quick(
         message.version,
         message.header.message_id or message.message_id,
-        tuple(message.events),
-        message.findings.tuple() if last else (),
-        dict(message.control) if last else {},
+        events=tuple(message.events),
+        findings=message.findings.tuple() if last else (),
+        control=dict(message.control) if last else {},
         form="mx",
         statements=tuple(message.statements),
         batches=tuple(message.batches),
