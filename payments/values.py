@@ -51,13 +51,18 @@ class Findings:
         return (*self.items, Finding(self._worst, "too_many_findings", "", words))
 
 
+def usual_money(text: str, code: str) -> Money | None:
+    """An amount that is beyond doubt; None where `money` has to look closer."""
+    return Money.sure(code, Decimal(text)) if code in TWO_PLACES and _USUAL(text) else None
+
+
 def money(
     number: str | None, currency: str | None, place: str, findings: Findings, comma: bool = False
 ) -> Money | None:
     """An amount, or None with an `amount` finding (error). comma: SWIFT FIN's decimal comma, which is mandatory there."""
     text, code = (number or "").strip(), (currency or "").strip()
-    if not comma and code in TWO_PLACES and _USUAL(text):
-        return Money.sure(code, Decimal(text))
+    if not comma and (usual := usual_money(text, code)) is not None:
+        return usual
     if not (_COMMA if comma else _POINT).fullmatch(text) or len(text) > 40:
         findings.error("amount", place, f"{text[:40]!r} is no amount")
         return None

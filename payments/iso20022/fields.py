@@ -18,9 +18,9 @@ Map = Mapping[str, tuple[str, ...]]
 Index = dict[str, tuple[str, int]]
 Told = dict[str, Any]
 
-_MONEY = frozenset({"amount", "instructed_amount", "original_amount"})
+MONEY = frozenset({"amount", "instructed_amount", "original_amount"})
 _DATES = frozenset({"settlement_date", "value_date", "requested_date", "booking_date", "original_settlement_date"})
-_SAID = _MONEY | _DATES  # an empty one is a finding, not silence
+_SAID = MONEY | _DATES  # an empty one is a finding, not silence
 UETR = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REPEATS = frozenset({"remittance"})  # every occurrence counts
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
@@ -121,7 +121,7 @@ def _rate(text: str, place: str, findings: Findings, extra: dict[str, str], path
 
 
 def _account(text: str, place: str, _: Findings, extra: dict[str, str], path: str) -> Any:
-    found = "".join(text.split())
+    found = text if text.isalnum() else "".join(text.split())
     return found.upper() if path.endswith("IBAN") else found
 
 
@@ -142,7 +142,7 @@ def _uetr(text: str, place: str, findings: Findings, extra: dict[str, str], path
 
 
 CONVERT: dict[str, Callable[[str, str, Findings, dict[str, str], str], Any]] = {
-    **dict.fromkeys(_MONEY, _money),
+    **dict.fromkeys(MONEY, _money),
     **dict.fromkeys(_DATES, _date),
     "event_time": _time,
     "exchange_rate": _rate,

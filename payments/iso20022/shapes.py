@@ -8,13 +8,13 @@ One match then takes the place of a Python object for every element beneath. Wha
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from lxml import etree
 
-from payments.iso20022.fields import CONVERT, Index, Told, chosen, tell
+from payments.iso20022.fields import CONVERT, MONEY, Index, Told, chosen, tell
 from payments.iso20022.xml import Element, leaves
-from payments.values import Findings
+from payments.values import Findings, usual_money
 
 _LONGEST, _MOST_LEAVES = 65_536, 300
 _MOST_ALIKE, _MOST_SHAPES = 8, 500  # hostile input has as many shapes as it likes
@@ -23,11 +23,14 @@ _ATTRIBUTE = re.compile(r'\s([^\s=]+)="([^"<]*)"')
 
 
 class _Shape(NamedTuple):
-    """paths: of each hole, in the order of `leaves`, with its group. fields: (field, path, groups); extra: (path, group)."""
+    """paths: of each hole, in the order of `leaves`, with its group. extra: (path, group).
+
+    fields: (field, path, groups, conversion, the currency's group or -1).
+    """
 
     fits: Any
     paths: tuple[tuple[str, int], ...]
-    fields: tuple[tuple[str, str, tuple[int, ...], Any], ...]
+    fields: tuple[tuple[str, str, tuple[int, ...], Any, int], ...]
     extra: tuple[tuple[str, int], ...]
 
 
@@ -42,29 +45,36 @@ class Teller:
 
     def tell(self, element: Element, place: str, findings: Findings) -> tuple[Told, dict[str, str]]:
         """As `fields.tell` of the element's leaves."""
+        found = self._look(element)
+        if found.__class__ is dict:
+            return tell(found, self._where, place, findings)
+        shape, texts = found
+        if "" in texts:  # an empty one wins no field
+            return tell({path: texts[group] for path, group in shape.paths}, self._where, place, findings)
+        return _told(shape, texts, place, findings)
+
+    def leaves(self, element: Element) -> dict[str, str]:
+        """As `xml.leaves`."""
+        found = self._look(element)
+        if found.__class__ is dict:
+            return cast("dict[str, str]", found)
+        shape, texts = found
+        return {path: texts[group] for path, group in shape.paths}
+
+    def _look(self, element: Element) -> Any:
+        """The element's shape with the texts of its holes; the leaves where it has none."""
         text: str = etree.tostring(element, encoding="unicode", with_tail=False)
         if "&" in text:  # escaped: the long way reads it
-            return tell(leaves(element), self._where, place, findings)
+            return leaves(element)
         count = text.count("<")
         for shape in self._shapes.get(count, ()):
             match = shape.fits(text)
             if match is not None:
-                return self._told(shape, list(map(str.strip, match.groups())), place, findings)
+                return shape, list(map(str.strip, match.groups()))
         values = leaves(element)
         if self._count < _MOST_SHAPES and len(values) <= _MOST_LEAVES and len(text) <= _LONGEST:
             self._learn(text, count, values)
-        return tell(values, self._where, place, findings)
-
-    def _told(self, shape: _Shape, texts: list[str], place: str, findings: Findings) -> tuple[Told, dict[str, str]]:
-        if "" in texts:  # an empty one wins no field
-            return tell({path: texts[group] for path, group in shape.paths}, self._where, place, findings)
-        extra = {path: texts[group] for path, group in shape.extra}
-        told: Told = {}
-        before = f"{place}/" if place else ""
-        for field, path, groups, convert in shape.fields:
-            text = texts[groups[0]] if len(groups) == 1 else "\n".join([texts[group] for group in groups])
-            told[field] = text if convert is None else convert(text, before + path, findings, extra, path)
-        return told, extra
+        return values
 
     def _learn(self, text: str, count: int, values: dict[str, str]) -> None:
         mark = hash(tuple(values))
@@ -79,6 +89,25 @@ class Teller:
             self._count += 1
 
 
+def _told(shape: _Shape, texts: list[str], place: str, findings: Findings) -> tuple[Told, dict[str, str]]:
+    extra = {path: texts[group] for path, group in shape.extra}
+    told: Told = {}
+    before = f"{place}/" if place else ""
+    for field, path, groups, convert, currency in shape.fields:
+        text = texts[groups[0]] if len(groups) == 1 else "\n".join([texts[group] for group in groups])
+        if convert is None:
+            told[field] = text
+        elif currency >= 0:
+            found = usual_money(text, texts[currency])
+            if found is None:  # the long way, which looks for the currency in `extra`
+                extra[f"{path}@Ccy"] = texts[currency]
+                found = convert(text, before + path, findings, extra, path)
+            told[field] = found
+        else:
+            told[field] = convert(text, before + path, findings, extra, path)
+    return told, extra
+
+
 def _shape(text: str, values: dict[str, str], where: Index) -> _Shape | None:
     """None where the holes of the text are not the leaves one by one: an empty element, a name twice in one place."""
     pattern, order = _holes(text)
@@ -91,12 +120,12 @@ def _shape(text: str, values: dict[str, str], where: Index) -> _Shape | None:
     # Which path wins which field is a matter of the paths alone, where every leaf says something: asked once, with
     # the groups' numbers in place of texts.
     won, extra = chosen({path: str(group) for path, group in paths}, where)
-    fields = tuple(
-        (field, path, tuple(int(item) for item in groups.split("\n")), CONVERT.get(field))
-        for field, (_, path, groups) in won.items()
-    )
+    fields = []
+    for field, (_, path, groups) in won.items():
+        currency = int(extra.pop(f"{path}@Ccy", "-1")) if field in MONEY else -1
+        fields.append((field, path, tuple(int(item) for item in groups.split("\n")), CONVERT.get(field), currency))
     return _Shape(
-        re.compile(pattern).fullmatch, paths, fields, tuple((path, int(group)) for path, group in extra.items())
+        re.compile(pattern).fullmatch, paths, tuple(fields), tuple((path, int(group)) for path, group in extra.items())
     )
 
 
