@@ -41,7 +41,8 @@ class _Stream:
         self.reader: Reader | None = None
         self.levels: list[Level] = []
         self.index, self.part = 0, 0
-        self.hot = ""  # the tag of the transaction before: most that come are of it
+        self.hot = ""
+        self.within: Level | None = None  # the transaction before: its tag, and the level it stood in; most are as it
         self.last: Element | None = None  # the transaction before: it is let go when the next one has ended
 
     def start(self, element: Element) -> None:
@@ -57,7 +58,11 @@ class _Stream:
 
     def end(self, element: Element) -> Parsed | None:
         """A part or the whole of a message, where one is ready."""
-        name = local(element.tag)
+        tag, within = element.tag, self.within
+        if tag == self.hot and within is not None and within is self.levels[-1]:
+            if element.getparent() is within.element:
+                return self._transaction(element, within, local(tag))
+        name = local(tag)
         if name == "AppHdr" and self.document is None:
             self.header = header_of(element)
             self.feed.mark()
@@ -100,9 +105,16 @@ class _Stream:
         elif element.getparent() is level.element:
             path = f"{level.path}/{name}" if level.path else name
             if path in family.transactions:
-                reader.transaction(element, self.levels, _place(level, name))
-                self._let_go(element)
-                self.hot = element.tag
+                self.hot, self.within = element.tag, level
+                return self._transaction(element, level, name)
+        return self._part(last=False) if len(message.events) >= self.size else None
+
+    def _transaction(self, element: Element, level: Level, name: str) -> Parsed | None:
+        reader, message = self.reader, self.message
+        if reader is None or message is None:
+            raise AssertionError("a transaction needs a message")
+        reader.transaction(element, self.levels, _place(level, name))
+        self._let_go(element)
         return self._part(last=False) if len(message.events) >= self.size else None
 
     def _let_go(self, element: Element) -> None:
@@ -137,7 +149,8 @@ class _Stream:
             document.clear()
         self.feed.mark()
         self.header, self.document, self.message, self.reader = Header(), None, None, None
-        self.levels, self.family, self.last, self.part, self.hot = [], None, None, 0, ""
+        self.levels, self.family, self.last, self.part = [], None, None, 0
+        self.hot, self.within = "", None
         self.index += 1
         return found
 
