@@ -17,7 +17,7 @@ from payments.iso20022.xml import Element, leaves
 from payments.values import Findings, usual_money
 
 _LONGEST, _MOST_LEAVES = 65_536, 300
-_MOST_ALIKE, _MOST_SHAPES = 8, 500  # hostile input has as many shapes as it likes
+_MOST_ALIKE, _MOST_SHAPES, _TRIES = 8, 500, 4  # hostile input has as many shapes as it likes
 _TAG = re.compile(r"<(/?)([^\s/>]+)([^<>]*?)(/?)>")
 _ATTRIBUTE = re.compile(r'\s([^\s=]+)="([^"<]*)"')
 
@@ -41,7 +41,8 @@ class Teller:
         self._where = where
         self._shapes: dict[int, list[_Shape]] = {}  # by the number of tags
         self._count = 0
-        self._once: set[int] = set()  # what was seen once: a pattern is dear, so a shape is learnt when it comes again
+        # How often each set of paths came: a pattern is dear, so it is made when they come again, and not tried for ever.
+        self._came: dict[int, int] = {}
 
     def tell(self, element: Element, place: str, findings: Findings) -> tuple[Told, dict[str, str]]:
         """As `fields.tell` of the element's leaves."""
@@ -78,9 +79,11 @@ class Teller:
 
     def _learn(self, text: str, count: int, values: dict[str, str]) -> None:
         mark = hash(tuple(values))
-        if mark not in self._once:
-            if len(self._once) < 4 * _MOST_SHAPES:
-                self._once.add(mark)
+        came = self._came.get(mark, 0)
+        if came > _TRIES or (came == 0 and len(self._came) >= 4 * _MOST_SHAPES):
+            return
+        self._came[mark] = came + 1
+        if came == 0:
             return
         alike = self._shapes.setdefault(count, [])
         found = _shape(text, values, self._where) if len(alike) < _MOST_ALIKE else None
@@ -146,7 +149,9 @@ def _holes(text: str) -> tuple[str, list[int]]:
                 if item[1].startswith("xmlns"):
                     pattern.append(re.escape(item[0]))
                     continue
-                pattern.append(f'\\ {re.escape(item[1])}="([^"<]*+)"')
+                pattern.append(
+                    f'\\ {re.escape(item[1])}="([^"<\\s]*+)"'
+                )  # an attribute's blanks are kept, a text's are not
                 own.append(groups)
                 groups += 1
             pattern.append(f"{empty}>")
