@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from payments.identity import join_key, make_event
-from payments.model import PaymentEvent
+from payments.identity import assembled, join_key
+from payments.model import EventKind, PaymentEvent
 from payments.seen import Seen
 
 
@@ -20,19 +21,33 @@ class EntryKeys:
         self._family = family
         self._seen = Seen()
 
-    def entry(self, account: str, sequence: str, reference: str | None, **fields: Any) -> PaymentEvent:
-        """Builds the event; `fields` are those of `identity.make_event` apart from the key."""
+    def entry(
+        self,
+        account: str,
+        sequence: str,
+        reference: str | None,
+        told: dict[str, Any],
+        *,
+        sender: str,
+        message_id: str,
+        ordinal: str,
+        extra: Mapping[str, str],
+        uetr: str | None = None,
+    ) -> PaymentEvent:
+        """Builds the event; `told` is what `identity.make_event` takes of it, and becomes the event's own."""
+        family, kind = self._family, EventKind.BOOKED
         if reference and reference.upper() not in ("NONREF", "NOTPROVIDED"):
-            return make_event(**fields, key=self._key(account, sequence, reference))
-        event = make_event(**fields, key="entry")
+            key = self._key(account, sequence, reference)
+            return assembled(told, family, kind, sender, message_id, ordinal, key, "", uetr, extra)
+        event = assembled(told, family, kind, sender, message_id, ordinal, "entry", "", uetr, extra)
         key = self._key(account, sequence, f"sha256:{event.content_hash}")
-        told = vars(event)
-        told["event_key"] = key
-        if told["payment_key"] == "event|entry":
-            told["payment_key"] = join_key("event", key)
+        values = vars(event)
+        values["event_key"] = key
+        if values["payment_key"] == "event|entry":
+            values["payment_key"] = join_key("event", key)
         return event
 
     def _key(self, account: str, sequence: str, own: str) -> str:
-        occurrence = self._seen.count(join_key(account, sequence, own))
-        parts = (self._family, account, sequence, own) + ((f"#{occurrence}",) if occurrence > 1 else ())
-        return join_key(*parts)
+        joined = join_key(account, sequence, own)
+        occurrence = self._seen.count(joined)
+        return f"{self._family}|{joined}" if occurrence == 1 else f"{self._family}|{joined}|#{occurrence}"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 from cutwater.core.clock import iso
 from cutwater.core.money import Money
@@ -77,9 +77,10 @@ NOT_PROVIDED = frozenset({"", "NOTPROVIDED", "NONREF", "NOREF"})
 
 def join_key(*parts: str) -> str:
     """The parts joined by `|`; a `|` within a part is escaped so that two keys never meet by accident."""
-    if any("|" in part or "%" in part for part in parts):
-        parts = tuple(part.replace("%", "%25").replace("|", "%7C") for part in parts)
-    return "|".join(parts)
+    joined = "|".join(parts)
+    if "%" in joined or joined.count("|") >= len(parts):  # looked at once it is joined: a key is made for every event
+        return "|".join([part.replace("%", "%25").replace("|", "%7C") for part in parts])
+    return joined
 
 
 def bic11(text: str) -> str:
@@ -129,22 +130,46 @@ def make_event(
     event's own: it is not changed afterwards.
     """
     uetr = uetr.lower() if uetr else None
-    own = key or join_key(family, sender, message_id, ordinal)
+    return assembled(
+        cast("dict[str, Any]", told), family, kind, sender, message_id, ordinal,
+        key or join_key(family, sender, message_id, ordinal), fallback, uetr, extra if extra is not None else {},
+    )  # fmt: skip
+
+
+def assembled(
+    told: dict[str, Any],
+    family: str,
+    kind: EventKind,
+    sender: str,
+    message_id: str,
+    ordinal: str,
+    key: str,
+    fallback: str,
+    uetr: str | None,
+    extra: Mapping[str, str],
+) -> PaymentEvent:
+    """As `make_event`, by place and with the key given: what the readers of many transactions call. uetr: in lower case.
+
+    `told` becomes the event's own: it may be read, but not changed afterwards.
+    """
     payment = uetr or fallback
     if not payment:
         reference, day, amount = told.get("instruction_id"), told.get("value_date"), told.get("amount")
-        payment = payment_key(None, sender, reference, day, amount, join_key("event", own))
-    values: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
-    values["event_key"] = own
-    values["family"] = family
-    values["kind"] = kind
-    values["sender"] = sender
-    values["message_id"] = message_id
-    values["ordinal"] = ordinal
-    values["payment_key"] = payment
-    values["uetr"] = uetr
-    values["extra"] = extra if extra is not None else {}
-    return event_of(values)
+        payment = payment_key(None, sender, reference, day, amount, "") or join_key("event", key)
+    for value in told.values():  # most have nothing to leave out, and a new dictionary is dear
+        if value is None:
+            told = {name: value for name, value in told.items() if value is not None}
+            break
+    told["event_key"] = key
+    told["family"] = family
+    told["kind"] = kind
+    told["sender"] = sender
+    told["message_id"] = message_id
+    told["ordinal"] = ordinal
+    told["payment_key"] = payment
+    told["uetr"] = uetr
+    told["extra"] = extra
+    return event_of(told)
 
 
 def event_of(values: dict[str, Any]) -> PaymentEvent:

@@ -200,6 +200,17 @@ class Parsed:
         found.__dict__.update(values)
         return found
 
+    @classmethod
+    def quick(cls, kind: str, message_id: str, **values: Any) -> Parsed:
+        """As the constructor, which sets each field one by one: `kind` is the type, what is not named has its default."""
+        found = object.__new__(cls)
+        found.__dict__.update(values)
+        told = found.__dict__
+        told["type"], told["message_id"] = kind, message_id
+        told.setdefault("control", {})
+        told.setdefault("extra", {})
+        return found
+
     @property
     def accepted(self) -> bool:
         return not any(item.severity == "error" for item in self.findings)

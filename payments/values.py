@@ -8,12 +8,15 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from cutwater.core.money import EXACT, Money, minor_units
-from payments.currencies import known
+from payments.currencies import CURRENT, known
 from payments.model import Finding
 
 # Decimal() takes exponents, underscores and foreign digits; the standards take none of them.
 _POINT = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _COMMA = re.compile(r"[0-9]{1,18},[0-9]*")
+# What goes the short way: at most twelve digits before the point and two behind it, in a currency that has two or more.
+_USUAL = re.compile(r"[0-9]{1,12}+(?:\.[0-9]{1,2}+)?+").fullmatch
+TWO_PLACES = frozenset(code for code in CURRENT if minor_units(code) >= 2)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # What may stand behind a day: a zone, or a time of the clock and a zone.
 _BEHIND_DAY = re.compile(
@@ -52,11 +55,18 @@ class Findings:
         return (*self.items, Finding(self._worst, "too_many_findings", "", words))
 
 
+def usual_money(text: str, code: str) -> Money | None:
+    """An amount that is beyond doubt; None where `money` has to look closer."""
+    return Money.sure(code, Decimal(text)) if code in TWO_PLACES and _USUAL(text) else None
+
+
 def money(
     number: str | None, currency: str | None, place: str, findings: Findings, comma: bool = False
 ) -> Money | None:
     """An amount, or None with an `amount` finding (error). comma: SWIFT FIN's decimal comma, which is mandatory there."""
     text, code = (number or "").strip(), (currency or "").strip()
+    if not comma and (usual := usual_money(text, code)) is not None:
+        return usual
     if not (_COMMA if comma else _POINT).fullmatch(text) or len(text) > 40:
         findings.error("amount", place, f"{text[:40]!r} is no amount")
         return None

@@ -59,6 +59,14 @@ class Money:
         if self.amount != self.amount.quantize(FIVE_PLACES, context=EXACT) or abs(self.amount) >= _LIMIT:
             raise ValueError(f"{self.amount} does not fit Decimal(23,5)")
 
+    @classmethod
+    def sure(cls, currency: str, amount: Decimal) -> Money:
+        """Without the checks, a third of the cost: for a reader that has just matched the text of both."""
+        found = object.__new__(cls)
+        found.__dict__["currency"] = currency
+        found.__dict__["amount"] = amount
+        return found
+
     def __str__(self) -> str:
         return f"{self.currency} {self.amount:,.{max(minor_units(self.currency), -int(self.amount.normalize().as_tuple().exponent))}f}"
 

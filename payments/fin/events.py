@@ -8,14 +8,15 @@ from payments.entries import EntryKeys
 from payments.fin.draft import Draft
 from payments.fin.reader import FinMessage
 from payments.fin.statements import Page
-from payments.identity import make_event
+from payments.identity import assembled, join_key
 from payments.model import EventKind, PaymentEvent
-from payments.statements import Statement, StatementEntry
+from payments.statements import Statement, StatementEntry, entry_of
 from payments.values import Findings
 
 _UETR = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KINDS = {item.value: item for item in EventKind}
 _HEADER = ("103", "108", "111", "113", "119")
+_ONLY_UETR = frozenset({"121"})
 _REPORTED = frozenset({"STATUS", "ANSWERED"})
 
 
@@ -29,23 +30,19 @@ def event_of(draft: Draft, message: FinMessage, kind: str, findings: Findings) -
         extra["{121}"], uetr = uetr, None
     if uetr is None and "original_uetr" in told:
         told["original_uetr"] = None
-    for name in _HEADER:
+    for name in _HEADER if header.user.keys() != _ONLY_UETR else ():
         if name in header.user:
             extra[f"{{{name}}}"] = header.user[name]
     if draft.kind in _REPORTED:
         told["reporter"] = told.get("reporter") or header.sender or None
-    return make_event(
-        family=kind,
-        kind=_KINDS[draft.kind],
-        sender=header.sender,
-        message_id=draft.message_id,
-        ordinal=uetr.lower() if uetr and draft.ordinal == "1" else draft.ordinal,
-        uetr=uetr,
-        extra=extra,
-        message_type=kind,
-        receiver=header.receiver or None,
-        **told,
-    )
+    told["message_type"] = kind
+    if receiver := header.receiver:
+        told["receiver"] = receiver
+    uetr = uetr.lower() if uetr else None
+    sender, message_id = header.sender, draft.message_id
+    ordinal = uetr if uetr and draft.ordinal == "1" else draft.ordinal
+    key = join_key(kind, sender, message_id, ordinal)
+    return assembled(told, kind, _KINDS[draft.kind], sender, message_id, ordinal, key, "", uetr, extra)
 
 
 def statement_of(page: Page, message: FinMessage, kind: str) -> tuple[list[PaymentEvent], Statement]:
@@ -53,22 +50,23 @@ def statement_of(page: Page, message: FinMessage, kind: str) -> tuple[list[Payme
     keys = EntryKeys(kind)
     number = _plain(page.sequence) + (f"/{_plain(page.page)}" if page.page else "")
     events, entries = [], []
+    sender, receiver, sequence = message.header.sender, message.header.receiver, number or page.reference
     for draft in page.lines:
         told = draft.told
+        told["message_type"] = kind
+        if page.reference:
+            told["batch_id"] = page.reference
+        if receiver:
+            told["receiver"] = receiver
         event = keys.entry(
-            account=page.account,
-            sequence=number or page.reference,
-            reference=told.get("servicer_reference"),
-            family=kind,
-            kind=EventKind.BOOKED,
-            sender=message.header.sender,
+            page.account,
+            sequence,
+            told.get("servicer_reference"),
+            told,
+            sender=sender,
             message_id=page.reference,
             ordinal=draft.ordinal,
-            batch_id=page.reference or None,
-            message_type=kind,
-            receiver=message.header.receiver or None,
             extra=draft.extra,
-            **told,
         )
         events.append(event)
         entries.append(_entry(event, draft))
@@ -104,23 +102,26 @@ def _totals(page: Page) -> dict[str, str]:
 
 
 def _entry(event: PaymentEvent, draft: Draft) -> StatementEntry:
-    told = draft.told
-    references = {
-        "InstrId": told.get("instruction_id"),
-        "EndToEndId": told.get("end_to_end_id"),
-        "AcctSvcrRef": told.get("servicer_reference"),
-    }
-    return StatementEntry(
-        event_key=event.event_key,
-        amount=told["amount"],
-        direction=told["direction"],
-        reversal=bool(told["reversal"]),
-        status=told["status"],
-        booking_date=told["booking_date"],
-        value_date=told["value_date"],
-        references={name: value for name, value in references.items() if value},
-        bank_code=draft.extra.get(":61:type"),
-        information=draft.extra.get(":86:"),
+    told, extra, references = draft.told, draft.extra, {}
+    if found := told.get("instruction_id"):
+        references["InstrId"] = found
+    if found := told.get("end_to_end_id"):
+        references["EndToEndId"] = found
+    if found := told.get("servicer_reference"):
+        references["AcctSvcrRef"] = found
+    return entry_of(
+        {
+            "event_key": event.event_key,
+            "amount": told.get("amount"),
+            "direction": told["direction"],
+            "reversal": bool(told.get("reversal")),
+            "status": told["status"],
+            "booking_date": told.get("booking_date"),
+            "value_date": told.get("value_date"),
+            "references": references,
+            "bank_code": extra.get(":61:type"),
+            "information": extra.get(":86:"),
+        }
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _BLOCK1 = re.compile(r"([A-Z])([0-9]{2})([A-Z0-9]{12})([0-9]{4})([0-9]{6})")
 _INPUT = re.compile(r"I([0-9]{3})([A-Z0-9]{12})([SUN])?([0-9]?)([0-9]{0,3})")
@@ -88,6 +89,7 @@ def tail(text: str, position: int) -> tuple[dict[str, str], int] | None:
     return (dict(_SUB.findall(match[1])) if match[1] else {}), match.end()
 
 
+@lru_cache(maxsize=4096)
 def bic_of(lt: str) -> str:
     return lt[:8] + lt[9:12]
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+# A line by the book, read in one look; what does not fit goes by position, as banks write it in more ways than one.
+_USUAL = re.compile(
+    r"([0-9]{6})([0-9]{4})?(RC|RD|EC|ED|C|D)([A-Z]?)([0-9]{1,18}+,[0-9]*+)([A-Z][A-Z0-9]{3})([^\n]*)(?:\n((?s:.*)))?"
+).fullmatch
 _MARKS = ("RC", "RD", "EC", "ED", "C", "D")
 
 
@@ -27,6 +32,11 @@ class StatementLine:
 
 def read_line(value: str) -> StatementLine | None:
     """None where the line has no date, no mark or no amount: then nothing of it can be booked."""
+    usual = _USUAL(value)
+    if usual is not None:
+        date, entry, mark, funds, amount, code, rest, details = usual.groups("")
+        reference, _, servicer = rest.partition("//")
+        return StatementLine(date, entry, mark, funds, amount, code, reference.strip(), servicer.strip(), details)
     line = _read(value)
     if line is None and "\n" in value:
         line = _read(value.replace("\n", "", 1))  # broken behind the mark: the amount stands on the next line

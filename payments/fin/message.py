@@ -84,7 +84,9 @@ def _control(header: Header) -> dict[str, str]:
 def _content(message: FinMessage, message_id: str, control: dict[str, str], findings: Findings) -> Parsed:
     header = message.header
     kind = f"MT{header.mt}" if header.mt else "FIN"
-    parsed = Parsed(kind, message_id, control=control, sender=header.sender or None, receiver=header.receiver or None)
+    parsed = Parsed.quick(
+        kind, message_id, control=control, sender=header.sender or None, receiver=header.receiver or None
+    )
     if header.mt in STATEMENTS and message.fields:
         return _statement(message, parsed, control, findings)
     reader = _READERS.get(header.mt)

@@ -33,8 +33,8 @@ def code_lines(text: str) -> list[tuple[str, str]]:
 def inline_codes(text: str) -> dict[str, str]:
     """`/ROC/ref//INV/1` and `/EREF/ref/REMI/text` alike: the first value of each code."""
     found: dict[str, str] = {}
-    for match in _INLINE.finditer(text.replace("\n", "")):
-        found.setdefault(match[1], match[2].strip())
+    for code, value in _INLINE.findall(text.replace("\n", "") if "\n" in text else text):
+        found.setdefault(code, value.strip())
     return found
 
 

@@ -33,10 +33,15 @@ def account_of(value: str) -> str:
     return value.partition("\n")[0].replace(" ", "").upper().lstrip("/")
 
 
+def only_bic(value: str) -> str:
+    """The value where it is a BIC and nothing else; an empty text where it is more, or none."""
+    return value if len(value) in (8, 11) and _BIC.fullmatch(value) else ""
+
+
 def read_party(tag: str, value: str) -> FinParty:
     """Any value of a party field; what fits no form is the name and the address, so nothing is lost."""
     party = FinParty(option=tag[2:])
-    if len(value) in (8, 11) and party.option == "A" and _BIC.fullmatch(value):
+    if party.option == "A" and only_bic(value):
         party.bic = value
         return party
     lines = value.split("\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from cutwater.core.money import Money
 from payments.fin.draft import Draft
@@ -11,7 +12,7 @@ from payments.fin.fields import Fields
 from payments.fin.lines import StatementLine, read_line
 from payments.fin.narrative import inline_codes, plus_codes, subfields
 from payments.fin.party import account_of
-from payments.fin.values import day_of, money_of, offset_time
+from payments.fin.values import day_of, known_day, money_of, offset_time
 from payments.sheets import Sheet
 from payments.statements import CREDIT, DEBIT, Balance
 from payments.values import Findings
@@ -61,7 +62,9 @@ def read_page(fields: Fields, findings: Findings) -> Page:
 def _head(page: Page, fields: Fields, findings: Findings) -> None:
     before = ""
     for tag, value in fields:
-        if tag == "20":
+        if tag == "61" or (tag == "86" and before == "61"):
+            pass  # a line with its note: read one by one behind the head
+        elif tag == "20":
             page.reference = value.strip()
         elif tag in ("25", "25P"):
             page.account, page.servicer = account_of(value), value.partition("\n")[2].strip()
@@ -77,7 +80,7 @@ def _head(page: Page, fields: Fields, findings: Findings) -> None:
         elif tag == "13D":
             page.extra.told["created"] = offset_time(tag, value)
             page.extra.keep(tag, value)
-        elif tag != "61" and not (tag == "86" and before == "61"):
+        else:
             page.extra.keep(tag, value)
         before = tag
 
@@ -109,44 +112,62 @@ def _line(page: Page, value: str, note: str, findings: Findings) -> None:
         return
     if line.repaired:
         findings.warn("statement_line", place, line.repaired)
-    draft = Draft("BOOKED", str(len(page.lines) + 1), message_id=page.reference)
-    told = draft.told
-    told["amount"] = money_of(line.amount, page.currency, place, findings) if page.currency else None
     # RC takes a credit back, so it debits; RD takes a debit back, so it credits. EC, ED: expected, not booked.
     credit = line.mark in ("C", "RD", "EC")
-    told["direction"], told["reversal"] = (CREDIT if credit else DEBIT), line.mark[0] == "R" or None
-    told["status"] = "INFO" if line.mark[0] == "E" else "BOOK"
-    told["value_date"] = _value_date(draft, line, place, findings)
-    told["booking_date"] = _booking(line, told["value_date"], place, findings)
-    told["servicer_reference"] = line.servicer or None
+    extra: dict[str, str] = {}
+    told: dict[str, Any] = {
+        "direction": CREDIT if credit else DEBIT,
+        "status": "INFO" if line.mark[0] == "E" else "BOOK",
+    }  # what is silent is left out: the events are made of it as it is
+    if line.mark[0] == "R":
+        told["reversal"] = True
+    amount = money_of(line.amount, page.currency, place, findings) if page.currency else None
+    if amount is not None:
+        told["amount"] = amount
+    if (day := _value_date(extra, line, place, findings)) is not None:
+        told["value_date"] = day
+        if (booked := _booking(line, day, place, findings)) is not None:
+            told["booking_date"] = booked
+    if line.servicer:
+        told["servicer_reference"] = line.servicer
     if line.reference and line.reference not in ("NONREF", "KREF+", "NONREF+"):
         told["instruction_id"] = line.reference
-    told["creditor_account" if credit else "debtor_account"] = page.account or None
+    if page.account:
+        told["creditor_account" if credit else "debtor_account"] = page.account
+    draft = Draft("BOOKED", str(len(page.lines) + 1), None, page.reference, told, extra)
     _note(draft, line, note)
     page.lines.append(draft)
 
 
-def _value_date(draft: Draft, line: StatementLine, place: str, findings: Findings) -> date | None:
+def _value_date(extra: dict[str, str], line: StatementLine, place: str, findings: Findings) -> date | None:
     """30 February is a day of the banks' interest year: the entry is kept, its date as text."""
-    day = day_of("61", line.value_date, Findings())
+    day = known_day(line.value_date)
     if day is None:
         findings.warn("date", place, f"{line.value_date!r} is no date")
-        draft.extra[":61:date"] = line.value_date
+        extra[":61:date"] = line.value_date
     return day
 
 
 def _note(draft: Draft, line: StatementLine, note: str) -> None:
-    said = {":61:type": line.code, ":61:funds": line.funds, ":61:details": line.details, ":86:": note}
-    draft.extra.update({name: value for name, value in said.items() if value})
+    extra = draft.extra
+    if line.code:
+        extra[":61:type"] = line.code
+    if line.funds:
+        extra[":61:funds"] = line.funds
+    if line.details:
+        extra[":61:details"] = line.details
     if not note:
         return
+    extra[":86:"] = note
     told, numbered = draft.told, subfields(note)
     text = numbered.get("text", note)
     codes = inline_codes(text) if "/" in text and not numbered else {}
     if "+" in text:
         codes = {**plus_codes(text), **codes}
-    told["end_to_end_id"] = codes.get("EREF") or codes.get("ROC") or None
-    told["remittance"] = codes.get("REMI") or codes.get("SVWZ") or text.strip("\n") or None
+    if found := codes.get("EREF") or codes.get("ROC"):
+        told["end_to_end_id"] = found
+    if found := codes.get("REMI") or codes.get("SVWZ") or text.strip("\n"):
+        told["remittance"] = found
     if codes.get("MREF"):
         told["mandate_id"] = codes["MREF"]
     if numbered:
@@ -163,13 +184,13 @@ def _other_side(draft: Draft, numbered: dict[str, str]) -> None:
             draft.told[f"{side}_{field_name}"] = value
 
 
-def _booking(line: StatementLine, value_date: date | None, place: str, findings: Findings) -> date | None:
+def _booking(line: StatementLine, value_date: date, place: str, findings: Findings) -> date | None:
     """MMDD with the year next to the value date's: a statement crosses the year's end."""
-    if not line.entry_date or value_date is None:
+    if not line.entry_date:
         return None
-    month, day = int(line.entry_date[:2]), int(line.entry_date[2:])
-    if (month, day) == (value_date.month, value_date.day):
+    if line.value_date.endswith(line.entry_date):
         return value_date
+    month, day = int(line.entry_date[:2]), int(line.entry_date[2:])
     options = []
     for year in (value_date.year - 1, value_date.year, value_date.year + 1):
         try:
@@ -187,7 +208,7 @@ def sheet_of(page: Page, mt: str, place: str) -> Sheet:
     opening, closing = page.balance(OPENING), page.balance(CLOSING)
     booked = []
     for item in page.lines:
-        amount = item.told["amount"]
+        amount = item.told.get("amount")
         if amount is not None and item.told["status"] == "BOOK":
             booked.append(amount.amount if item.told["direction"] == CREDIT else -amount.amount)
     return Sheet(

@@ -9,7 +9,7 @@ from payments.fin.draft import Draft
 from payments.fin.fields import Fields
 from payments.fin.headers import Header
 from payments.fin.narrative import code_lines, inline_codes
-from payments.fin.party import account_of, read_party
+from payments.fin.party import account_of, only_bic, read_party
 from payments.fin.values import amount_of, dated_amount, day_of, offset_time
 from payments.values import Findings
 
@@ -85,7 +85,16 @@ class Builder:
 
     def party(self, role: str, tag: str, value: str) -> None:
         """A customer has a name and an account, a bank a BIC; the whole field stays in `extra` where more was said."""
-        told, party = self.told, read_party(tag, value)
+        told = self.told
+        if tag[2:] == "A" and (bic := only_bic(value)):  # most banks are told so
+            if role == "debtor" or role == "creditor":
+                told[f"{role}_id"] = bic
+            elif role == "debtor_agent" or role == "creditor_agent":
+                told[role] = bic
+            else:
+                self.keep(tag, value)
+            return
+        party = read_party(tag, value)
         bic = party.bic or ""
         if role == "debtor" or role == "creditor":
             if party.name:

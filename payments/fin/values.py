@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
 
-from cutwater.core.money import Money, minor_units
-from payments.values import Findings, fin_date, money
+from cutwater.core.money import Money
+from payments.values import TWO_PLACES, Findings, fin_date, money
 
-# What goes the short way; any other code goes the long one.
-_CURRENCIES = frozenset(
-    "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KRW MXN MYR NOK NZD PLN RON SEK SGD THB TRY USD ZAR".split()
-)
+_USUAL = re.compile(
+    r"[0-9]{1,16}+,[0-9]{0,2}+"
+).fullmatch  # what goes the short way, in a currency of two places or more
 
 
 def money_of(number: str, currency: str, place: str, findings: Findings) -> Money | None:
     """An amount with its comma. A whole number without one has one meaning only: taken, and said."""
-    whole, comma, part = number.partition(",")
-    if (
-        comma
-        and whole.isdigit()
-        and len(whole) <= 18
-        and (not part or (part.isdigit() and len(part) <= minor_units(currency)))
-    ):
-        if number.isascii() and currency in _CURRENCIES:
-            return Money(currency, Decimal(f"{whole}.{part}" if part else whole))
+    if currency in TWO_PLACES and _USUAL(number):
+        return Money.sure(currency, Decimal(number.replace(",", ".")))
     if "," not in number and number.isascii() and number.strip().isdigit():
         findings.warn("amount_comma", place, f"{number[:20]!r} lacks the decimal comma")
         number = number.strip() + ","
@@ -45,13 +38,13 @@ def amount_of(tag: str, value: str, findings: Findings) -> Money | None:
 
 
 def day_of(tag: str, text: str, findings: Findings) -> date | None:
-    known = _day(text.strip())
+    known = known_day(text.strip())
     return known if known is not None else fin_date(text.strip(), f":{tag}:", findings)
 
 
 @lru_cache(maxsize=4096)
-def _day(text: str) -> date | None:
-    """A message's dates are few: the same day stands in thousands of them."""
+def known_day(text: str) -> date | None:
+    """YYMMDD, None where it is no day. A message's dates are few: the same day stands in thousands of them."""
     return fin_date(text, "", Findings())
 
 
@@ -65,7 +58,7 @@ def offset_time(tag: str, value: str) -> datetime | None:
         or not (text[:10] + text[11:]).isdigit()
     ):
         return None
-    day = _day(text[:6])
+    day = known_day(text[:6])
     hours, minutes, sign = int(text[11:13]), int(text[13:15]), text[10]
     if day is None or sign not in "+-" or hours > 14 or minutes > 59 or int(text[6:8]) > 23 or int(text[8:10]) > 59:
         return None

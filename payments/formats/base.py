@@ -76,17 +76,12 @@ class Prefixed:
     """A stream with bytes that were already taken from it put back in front."""
 
     def __init__(self, head: bytes, rest: Source) -> None:
-        self._head, self._rest = head, rest
+        self._head, self._rest = BytesIO(head), rest  # a large head is not copied anew by each small read
 
     def read(self, size: int = -1, /) -> bytes:
-        head = self._head
         if size < 0:
-            self._head = b""
-            return head + self._rest.read()
-        if head:
-            self._head = head[size:]
-            return head[:size]
-        return self._rest.read(size)
+            return self._head.read() + self._rest.read()
+        return self._head.read(size) or self._rest.read(size)
 
 
 def too_large(form: str) -> Parsed:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from cutwater.core.money import Money
 from payments.iso20022.xml import Element
 from payments.model import FileBatch, PaymentEvent, Statement
 from payments.values import Findings, check_total
+
+_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,12 @@ class Level:
     number: int = 0
     sums: dict[str, Decimal] = field(default_factory=dict)
 
-    def add(self, event: PaymentEvent) -> None:
+    def add(self, amount: Money | None) -> None:
+        """One more transaction, of this amount."""
         self.number += 1
-        if event.amount is not None:
-            currency = event.amount.currency
-            self.sums[currency] = self.sums.get(currency, Decimal(0)) + event.amount.amount
+        if amount is not None:
+            sums, currency = self.sums, amount.currency
+            sums[currency] = sums.get(currency, _ZERO) + amount.amount
 
     @property
     def total(self) -> Decimal:

@@ -9,6 +9,7 @@ from payments.identity import bic11
 from payments.iso20022.context import Header, Level, Message
 from payments.iso20022.families import FAMILIES, MESSAGE_ID, Family
 from payments.iso20022.reader import TransactionReader
+from payments.iso20022.shapes import Teller
 from payments.iso20022.statements import StatementReader
 from payments.iso20022.xml import Element, begun, kind_in, leaves, local, look, message_type, read
 from payments.model import Parsed
@@ -205,12 +206,12 @@ def _any_id(values: dict[str, str]) -> str:
 
 def part_of(message: Message, last: bool = True, part: int = 0) -> Parsed:
     """What was gathered since the last part. Findings and control totals come with the last one."""
-    found = Parsed(
+    found = Parsed.quick(
         message.version,
         message.header.message_id or message.message_id,
-        tuple(message.events),
-        message.findings.tuple() if last else (),
-        dict(message.control) if last else {},
+        events=tuple(message.events),
+        findings=message.findings.tuple() if last else (),
+        control=dict(message.control) if last else {},
         form="mx",
         statements=tuple(message.statements),
         batches=tuple(message.batches),
@@ -231,13 +232,14 @@ _ENDS = (
 )  # fmt: skip
 _FROM, _TO = (tuple(f"{name}/{end}" for end in _ENDS) for name in ("Fr", "To"))
 _NO_HEADER = Header()
+_HEADERS = Teller({})
 
 
 def header_of(element: Element | None) -> Header:
     """The business application header's values."""
     if element is None:
         return _NO_HEADER
-    values = leaves(element)
+    values = _HEADERS.leaves(element)
     sender, receiver = look(values, *_FROM), look(values, *_TO)
     return Header(
         bic11(sender or ""),

@@ -18,9 +18,9 @@ Map = Mapping[str, tuple[str, ...]]
 Index = dict[str, tuple[str, int]]
 Told = dict[str, Any]
 
-_MONEY = frozenset({"amount", "instructed_amount", "original_amount"})
+MONEY = frozenset({"amount", "instructed_amount", "original_amount"})
 _DATES = frozenset({"settlement_date", "value_date", "requested_date", "booking_date", "original_settlement_date"})
-_SAID = _MONEY | _DATES  # an empty one is a finding, not silence
+_SAID = MONEY | _DATES  # an empty one is a finding, not silence
 UETR = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REPEATS = frozenset({"remittance"})  # every occurrence counts
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
@@ -40,6 +40,17 @@ def index(*maps: Map) -> Index:
 
 def tell(values: Mapping[str, str], where: Index, place: str, findings: Findings) -> tuple[Told, dict[str, str]]:
     """(fields, extra) of one element. place: the element's path, for findings."""
+    won, extra = chosen(values, where)
+    told: Told = {}
+    before_path = f"{place}/" if place else ""
+    for field, (_, path, text) in won.items():
+        convert = CONVERT.get(field)
+        told[field] = text if convert is None else convert(text, before_path + path, findings, extra, path)
+    return told, extra
+
+
+def chosen(values: Mapping[str, str], where: Index) -> tuple[dict[str, tuple[int, str, str]], dict[str, str]]:
+    """Which path wins which field, as (rank, path, text), and what is left over."""
     won: dict[str, tuple[int, str, str]] = {}
     extra: dict[str, str] = {}
     for path, text in values.items():
@@ -61,12 +72,7 @@ def tell(values: Mapping[str, str], where: Index, place: str, findings: Findings
             extra[before[1]] = before[2]
         else:
             extra[path] = text
-    told: Told = {}
-    before_path = f"{place}/" if place else ""
-    for field, (_, path, text) in won.items():
-        convert = _CONVERT.get(field)
-        told[field] = text if convert is None else convert(text, before_path + path, findings, values, extra, path)
-    return told, extra
+    return won, extra
 
 
 def _again(path: str, text: str, where: Index, won: dict[str, tuple[int, str, str]]) -> bool:
@@ -80,9 +86,7 @@ def _again(path: str, text: str, where: Index, won: dict[str, tuple[int, str, st
     return True
 
 
-def _money(
-    text: str, place: str, findings: Findings, values: Mapping[str, str], extra: dict[str, str], path: str
-) -> Any:
+def _money(text: str, place: str, findings: Findings, extra: dict[str, str], path: str) -> Any:
     currency = extra.pop(f"{path}@Ccy", "")
     found = money(text, currency, place, findings)
     if found is None:
@@ -90,7 +94,7 @@ def _money(
     return found
 
 
-def _date(text: str, place: str, findings: Findings, _: Mapping[str, str], extra: dict[str, str], path: str) -> Any:
+def _date(text: str, place: str, findings: Findings, extra: dict[str, str], path: str) -> Any:
     """A date as it was said stays in `extra` where more than a day was said."""
     if not text:
         findings.warn("date", place, "the date is empty")
@@ -101,14 +105,14 @@ def _date(text: str, place: str, findings: Findings, _: Mapping[str, str], extra
     return found
 
 
-def _time(text: str, place: str, findings: Findings, _: Mapping[str, str], extra: dict[str, str], path: str) -> Any:
+def _time(text: str, place: str, findings: Findings, extra: dict[str, str], path: str) -> Any:
     found = iso_time(text, place, findings)
     if found is None:
         extra[path] = text  # a time without an offset is no instant
     return found
 
 
-def _rate(text: str, place: str, findings: Findings, _: Mapping[str, str], extra: dict[str, str], path: str) -> Any:
+def _rate(text: str, place: str, findings: Findings, extra: dict[str, str], path: str) -> Any:
     found = number(text)
     if found is None:
         findings.warn("number", place, f"{text[:40]!r} is no rate")
@@ -116,12 +120,12 @@ def _rate(text: str, place: str, findings: Findings, _: Mapping[str, str], extra
     return found
 
 
-def _account(text: str, place: str, _: Findings, values: Mapping[str, str], extra: dict[str, str], path: str) -> Any:
-    found = "".join(text.split())
+def _account(text: str, place: str, _: Findings, extra: dict[str, str], path: str) -> Any:
+    found = text if text.isalnum() else "".join(text.split())
     return found.upper() if path.endswith("IBAN") else found
 
 
-def _flag(text: str, place: str, findings: Findings, _: Mapping[str, str], extra: dict[str, str], path: str) -> Any:
+def _flag(text: str, place: str, findings: Findings, extra: dict[str, str], path: str) -> Any:
     found = _TRUE.get(text)
     if found is None:
         findings.warn("indicator", place, f"{text[:10]!r} is neither true nor false")
@@ -129,7 +133,7 @@ def _flag(text: str, place: str, findings: Findings, _: Mapping[str, str], extra
     return found
 
 
-def _uetr(text: str, place: str, findings: Findings, _: Mapping[str, str], extra: dict[str, str], path: str) -> Any:
+def _uetr(text: str, place: str, findings: Findings, extra: dict[str, str], path: str) -> Any:
     if UETR.fullmatch(text):
         return text.lower()
     findings.warn("uetr", place, "is no UUID; kept, but no payment key")
@@ -137,8 +141,8 @@ def _uetr(text: str, place: str, findings: Findings, _: Mapping[str, str], extra
     return None
 
 
-_CONVERT: dict[str, Callable[[str, str, Findings, Mapping[str, str], dict[str, str], str], Any]] = {
-    **dict.fromkeys(_MONEY, _money),
+CONVERT: dict[str, Callable[[str, str, Findings, dict[str, str], str], Any]] = {
+    **dict.fromkeys(MONEY, _money),
     **dict.fromkeys(_DATES, _date),
     "event_time": _time,
     "exchange_rate": _rate,

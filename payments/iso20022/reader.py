@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from payments.identity import bic11, join_key, make_event, payment_key
+from payments.identity import assembled, bic11, join_key, payment_key
 from payments.iso20022.context import Level, Message
-from payments.iso20022.families import MESSAGE_ID, Family
+from payments.iso20022.families import FAMILIES, MESSAGE_ID, Family
 from payments.iso20022.fields import day_that_counts, tell
+from payments.iso20022.shapes import Teller
 from payments.iso20022.xml import Element, leaves, look
 from payments.model import EventKind, FileBatch, PaymentEvent
 from payments.seen import Seen
@@ -23,9 +25,13 @@ class TransactionReader:
     def __init__(self, family: Family, message: Message, body: Element) -> None:
         self.family, self.message = family, message
         self.top = Level(body, "", "")
-        self._skip = _skips(family)
+        self._skip, self._teller = _skips(family.name), _teller(family.name)
         self._ordinals = Seen()
         self._count = 0
+        self._inner: Level | None = None
+        self._inherited: dict[str, Any] = {}
+        self._status = family.kind is EventKind.STATUS
+        self._interbank = family.kind is EventKind.INITIATED and family.name.startswith("pacs")
 
     def open(self, level: Level) -> None:
         """Reads what a level says of itself; what stands before its first transaction is enough."""
@@ -40,23 +46,30 @@ class TransactionReader:
     def transaction(self, element: Element, chain: list[Level], place: str) -> None:
         """chain: the open levels from the body on."""
         message, family = self.message, self.family
-        told: dict[str, Any] = {}
-        for level in chain:
-            self.open(level)
-            told.update(level.said or {})
-        own, extra = tell(leaves(element), family.fields, place, message.findings)
+        if chain[-1] is not self._inner:
+            self._inherited, self._inner = self._of(chain), chain[-1]
+        told = self._inherited.copy()
+        own, extra = self._teller.tell(element, place, message.findings)
         told.update(own)
         for field, path in family.required:
             if field not in told:
                 message.findings.error("missing_field", f"{place}/{path}", f"there is no {field}")
-        if family.kind is EventKind.STATUS and not told.get("status"):
+        if self._status and not told.get("status"):
             self._inherit(told, chain, place)
         if family.cover and any(path.startswith(family.cover) for path in extra):
             told["underlying"] = True
-        event = self._event(told, extra, place)
-        message.events.append(event)
+        message.events.append(self._event(told, extra, place))
+        amount = told.get("amount")
         for level in chain:
-            level.add(event)
+            level.add(amount)
+
+    def _of(self, chain: list[Level]) -> dict[str, Any]:
+        """What the open levels say of every transaction in them: put together once for the innermost."""
+        told: dict[str, Any] = {}
+        for level in chain:
+            self.open(level)
+            told.update(level.said or {})
+        return {name: value for name, value in told.items() if value is not None}
 
     def _inherit(self, told: dict[str, Any], chain: list[Level], place: str) -> None:
         """A transaction without a status has that of its batch, else of its group. PART says only that they differ."""
@@ -159,29 +172,18 @@ class TransactionReader:
         if whole:
             ordinal = "group" if not place else place
         sender = message.sender or bic11(told.get("instructing_agent") or "")
-        if not sender and family.name.startswith("pacs") and family.kind is EventKind.INITIATED:
+        if not sender and self._interbank:
             message.findings.warn("missing_sender", "AppHdr/Fr", "neither Fr nor InstgAgt names the sender")
         told["value_date"] = day_that_counts(told)
         if family.original:
             _about_original(told, family, sender)
-        uetr = told.pop("uetr", None)
+        uetr = told.get("uetr")
         key = join_key(family.name, sender, message.identity, ordinal)
-        fallback = ""
-        if family.original:
-            fallback = self._fallback(told, uetr, key, whole)
-        return make_event(
-            family=family.name,
-            kind=family.kind,
-            sender=sender,
-            message_id=message.message_id,
-            ordinal=ordinal,
-            key=key,
-            fallback=fallback,
-            uetr=uetr,
-            extra=extra,
-            message_type=message.version,
-            receiver=message.header.receiver or None,
-            **told,
+        fallback = self._fallback(told, uetr, key, whole) if family.original else ""
+        told["message_type"] = message.version
+        told["receiver"] = message.header.receiver or None
+        return assembled(
+            told, family.name, family.kind, sender, message.message_id, ordinal, key, fallback, uetr, extra
         )
 
     def _ordinal(self, told: dict[str, Any], number: int) -> str:
@@ -235,8 +237,15 @@ def identify(message: Message, values: dict[str, str], sender: tuple[str, ...]) 
     message.sender = bic11(found) if "BIC" in path or "BEI" in path else found
 
 
-def _skips(family: Family) -> dict[str, frozenset[str]]:
-    """For each level, the children that are read on their own."""
+@cache
+def _teller(family: str) -> Teller:
+    return Teller(FAMILIES[family].fields)
+
+
+@cache
+def _skips(name: str) -> dict[str, frozenset[str]]:
+    """For each level of a family, the children that are read on their own."""
+    family = FAMILIES[name]
     found: dict[str, set[str]] = {}
     for path in family.transactions + family.containers:
         parent, _, name = path.rpartition("/")

@@ -15,7 +15,6 @@ from payments.iso20022.families import MESSAGE_ID, STATEMENT_ACCOUNT, Family
 from payments.iso20022.fields import index, tell
 from payments.iso20022.maps import agent
 from payments.iso20022.xml import Element, children, leaves, local, look
-from payments.model import EventKind
 from payments.statements import CREDIT, DEBIT, Balance, Statement, StatementEntry
 from payments.values import Findings, iso_date, iso_time, money
 
@@ -119,21 +118,20 @@ class StatementReader:
         transactions = _several(element, place, told.get("amount"), message.findings) if several > 1 else ()
         entry = _entry(told, extra, values, several, transactions)
         moment = values.get("BookgDt/DtTm")
+        told["event_time"] = iso_time(moment, f"{place}/BookgDt/DtTm", Findings()) if moment else None
+        told["batch_id"] = sheet.statement.statement_id or None
+        told["message_type"] = message.version
+        told["receiver"] = message.header.receiver or None
         event = sheet.keys.entry(
-            account=account,
-            sequence=sheet.sequence,
-            reference=told.get("servicer_reference"),
-            family=message.family,
-            kind=EventKind.BOOKED,
+            account,
+            sheet.sequence,
+            told.get("servicer_reference"),
+            told,
             sender=sheet.sender,
             message_id=message.message_id,
             ordinal=str(self._seen),
-            event_time=iso_time(moment, f"{place}/BookgDt/DtTm", Findings()) if moment else None,
-            batch_id=sheet.statement.statement_id or None,
-            message_type=message.version,
-            receiver=message.header.receiver or None,
             extra=extra,
-            **told,
+            uetr=told.get("uetr"),
         )
         message.events.append(event)
         sheet.entries.append(replace(entry, event_key=event.event_key))

@@ -43,9 +43,13 @@ class _Stream:
         self.reader: Reader | None = None
         self.levels: list[Level] = []
         self.index, self.part = 0, 0
+        self.hot = ""
+        self.within: Level | None = None  # the transaction before: its tag, and the level it stood in; most are as it
         self.last: Element | None = None  # the transaction before: it is let go when the next one has ended
 
     def start(self, element: Element) -> None:
+        if element.tag == self.hot:
+            return  # no container
         if element.tag.startswith(XINCLUDE[:-1]):
             raise HasInclude
         name = local(element.tag)
@@ -54,15 +58,21 @@ class _Stream:
         elif self.document is not None and name != "AppHdr":
             self._container(element, name)
 
-    def end(self, element: Element) -> Iterator[Parsed]:
-        name = local(element.tag)
+    def end(self, element: Element) -> Parsed | None:
+        """A part or the whole of a message, where one is ready."""
+        tag, within = element.tag, self.within
+        if tag == self.hot and within is not None and within is self.levels[-1]:
+            if element.getparent() is within.element:
+                return self._transaction(element, within, local(tag))
+        name = local(tag)
         if name == "AppHdr" and self.document is None:
             self.header = header_of(element)
             self.feed.mark()
         elif element is self.document:
-            yield self._finish()
+            return self._finish()
         elif self.reader is not None and self.family is not None and self.levels:
-            yield from self._inner(element, name)
+            return self._inner(element, name)
+        return None
 
     def _begin(self, body: Element) -> None:
         kind = message_type(self.document)
@@ -85,10 +95,10 @@ class _Stream:
             place = _place(level, name)
             self.levels.append(Level(element, path, place))
 
-    def _inner(self, element: Element, name: str) -> Iterator[Parsed]:
+    def _inner(self, element: Element, name: str) -> Parsed | None:
         reader, family, message = self.reader, self.family, self.message
         if reader is None or family is None or message is None:
-            return
+            return None
         level = self.levels[-1]
         if element is level.element and len(self.levels) > 1:
             self.levels.pop()
@@ -97,10 +107,17 @@ class _Stream:
         elif element.getparent() is level.element:
             path = f"{level.path}/{name}" if level.path else name
             if path in family.transactions:
-                reader.transaction(element, self.levels, _place(level, name))
-                self._let_go(element)
-        if len(message.events) >= self.size:
-            yield self._part(last=False)
+                self.hot, self.within = element.tag, level
+                return self._transaction(element, level, name)
+        return self._part(last=False) if len(message.events) >= self.size else None
+
+    def _transaction(self, element: Element, level: Level, name: str) -> Parsed | None:
+        reader, message = self.reader, self.message
+        if reader is None or message is None:
+            raise AssertionError("a transaction needs a message")
+        reader.transaction(element, self.levels, _place(level, name))
+        self._let_go(element)
+        return self._part(last=False) if len(message.events) >= self.size else None
 
     def _let_go(self, element: Element) -> None:
         """An element may not be taken out of the tree while the parser stands in it: the one before is."""
@@ -135,6 +152,7 @@ class _Stream:
         self.feed.mark()
         self.header, self.document, self.message, self.reader = Header(), None, None, None
         self.levels, self.family, self.last, self.part = [], None, None, 0
+        self.hot, self.within = "", None
         self.index += 1
         return found
 
@@ -178,8 +196,8 @@ def parse_stream(source: Source, size: int) -> Iterator[Parsed]:
         for event, element in etree.iterparse(feed, events=("start", "end"), tag=_TAGS, **SAFE):
             if event == "start":
                 state.start(element)
-            else:
-                yield from state.end(element)
+            elif (found := state.end(element)) is not None:
+                yield found
     except HasDoctype:
         findings.error("dtd", "prolog", "a document type declaration is refused")
     except HasInclude:
