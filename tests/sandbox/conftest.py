@@ -1,4 +1,4 @@
-"""What the tests of both sides of a cutover share: a sandbox of their own, since routes, fences and payments on either side are no
+"""What the tests of both sides of a cutover share: a sandbox for each module, since routes, fences and payments on either side are no
 neighbours for others."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sandbox import servers
 from sandbox.estate import commands
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cutover_project(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     root = tmp_path_factory.mktemp("cutover")
     name = f"cutover-{secrets.token_hex(3)}"
