@@ -91,6 +91,7 @@ def test_up_twice_is_one_sandbox(sandbox_project: Project) -> None:
     assert after.supervisor == before.supervisor
 
 
+@pytest.mark.long
 def test_a_sandbox_that_two_call_up_at_once_is_one(sandbox_project: Project) -> None:
     servers.down(sandbox_project)
     results: list[subprocess.CompletedProcess[str]] = []
@@ -206,6 +207,7 @@ def test_a_registered_schema_outlives_a_kill(sandbox_project: Project) -> None:
     assert json.loads(found["schema"])["name"] == "Kept"
 
 
+@pytest.mark.long
 def test_a_hung_server_is_replaced_by_up(sandbox_project: Project) -> None:
     servers.up(sandbox_project)
     before = running(sandbox_project, "aws")
@@ -215,6 +217,7 @@ def test_a_hung_server_is_replaced_by_up(sandbox_project: Project) -> None:
     assert running(sandbox_project, "aws").pid != before.pid
 
 
+@pytest.mark.long
 def test_a_taken_port_is_replaced(sandbox_project: Project) -> None:
     servers.up(sandbox_project)
     _, brokers = metadata(layout_of(sandbox_project).ports()["kafka"])
@@ -244,6 +247,7 @@ def test_down_stops_exactly_what_up_started(sandbox_project: Project) -> None:
         assert servers.up(sandbox_project).is_up
 
 
+@pytest.mark.long
 def test_down_never_ends_a_process_that_got_our_pid(sandbox_project: Project) -> None:
     """After a reboot the pid files name whoever has those numbers now."""
     servers.up(sandbox_project)
