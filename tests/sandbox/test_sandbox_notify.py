@@ -17,7 +17,7 @@ from sandbox.estate.traffic import Traffic
 from sandbox.notify import GROUPS
 from sandbox.notify_book import hold_file
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]  # `make demo` counts the same by its own consumers
 
 
 def handover(bridge: Bridge, back: bool = False, grace: int = 30) -> dict[str, Any]:
