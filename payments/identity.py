@@ -83,12 +83,6 @@ def join_key(*parts: str) -> str:
     return joined
 
 
-def bic11(text: str) -> str:
-    """A BIC of 8 characters is its head office: `XXX` is appended. Anything else stays as it is, in upper case."""
-    value = text.strip().upper()
-    return value + "XXX" if len(value) == 8 else value
-
-
 def payment_key(
     uetr: str | None,
     sender: str,

@@ -9,6 +9,12 @@ _BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 
 
+def bic11(text: str) -> str:
+    """A BIC of 8 characters is its head office: `XXX` is appended. Anything else stays as it is, in upper case."""
+    value = text.strip().upper()
+    return value + "XXX" if len(value) == 8 else value
+
+
 @dataclass(frozen=True)
 class Party:
     """Who pays or is paid."""
@@ -29,7 +35,7 @@ class Agent:
         text = (self.identifier or "").upper()
         if not _BIC.fullmatch(text):
             return None
-        return text + "XXX" if len(text) == 8 else text
+        return bic11(text)
 
     @property
     def country(self) -> str | None:

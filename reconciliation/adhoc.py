@@ -99,7 +99,7 @@ class _Run:
             self._drill()
         task.advance(1, f"rows, and {found.check.totals[1]} planted differences")
         if mapping.key and not self._surely_unique:
-            repeated = self._both(lambda side, pin: side.repeated(mapping))
+            repeated = self._both(lambda side, pin: 0 if self._is_unique(side) else side.repeated(mapping))
             found.rows["duplicate_in_source"], found.rows["duplicate_in_target"] = repeated
         self._judge(left, right)
         found.judged = True
@@ -138,7 +138,12 @@ class _Run:
     def _surely_unique(self) -> bool:
         """Both sides hold the same rows, and one of them is kept unique by its own server."""
         same = self.equality.verbatim and not self.result.differing
-        return same and any(side.key and set(side.key) <= set(self.mapping.key) for side in (self.source, self.target))
+        return same and (self._is_unique(self.source) or self._is_unique(self.target))
+
+    def _is_unique(self, side: LocatedSide) -> bool:
+        """The side's own server keeps the key unique, as it is compared: what a rule makes of it may stand more than once."""
+        plain = all(name not in side.derived and side.forms[name].kind != "char" for name in self.mapping.key)
+        return plain and bool(side.key) and set(side.key) <= set(self.mapping.key)
 
     @property
     def _broken(self) -> bool:

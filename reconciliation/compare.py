@@ -20,9 +20,8 @@ from reconciliation.ports import BucketDigest, PinnedPair, TableSide
 from reconciliation.rows import Witness, differences
 
 T = TypeVar("T")
-_POOL = ThreadPoolExecutor(
-    8, thread_name_prefix="reconcile"
-)  # kept: a thread for each question costs as much as the question
+# Kept: a thread for each question costs as much as the question.
+_POOL = ThreadPoolExecutor(8, thread_name_prefix="reconcile")
 BATCH = 1024  # buckets whose rows are held in memory at once, on either side
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inventory.model import TableMapping
@@ -46,8 +46,8 @@ class Marks:
     """What stands between two texts, and for NULL: a control character that texts hardly ever hold, and letters that nobody
     knows before the run."""
 
-    between: str = "\x1f"
-    null: str = "\x1e"
+    between: str
+    null: str
 
     @staticmethod
     def drawn() -> Marks:
@@ -101,12 +101,14 @@ class Dialect(ABC):
         groups = (parts[at : at + GROUP] for at in range(0, len(parts), GROUP))
         return " || ".join(f"({' || '.join(group)})" for group in groups)
 
-    def joined(self, fields: Sequence[Field]) -> str:
-        """SQL for the texts of several fields with `marks` between them: as unambiguous as the marks are unknown to the data, and
-        half the price of lengths."""
-        marks = self.marks or Marks()
-        texts = ", ".join(self.word(item, f"'{marks.null}'") for item in fields)
-        return f"concat_ws('{marks.between}', {texts})"
+    def joined(self, marks: Marks, words: Sequence[str]) -> str:
+        """SQL for several texts with marks between them. In groups: PostgreSQL takes a hundred arguments at the most."""
+        while len(words) > GROUP:
+            words = [
+                f"concat_ws('{marks.between}', {', '.join(words[at : at + GROUP])})"
+                for at in range(0, len(words), GROUP)
+            ]
+        return f"concat_ws('{marks.between}', {', '.join(words)})"
 
     def word(self, field: Field, null: str) -> str:
         """SQL for a field's text, `null` (SQL) standing for NULL."""
@@ -124,14 +126,18 @@ class Dialect(ABC):
     def _digested(self, relation: str, mapping: TableMapping, buckets: int, extra: bool = False) -> str:
         """SELECT of bucket and h (the row's hash), one line per row; extra: of the canonical texts c0, c1, ... as well."""
         fields = compared(mapping)
-        if self.marks is not None and not extra and is_whole(mapping):
+        # Without a key the row's own hash numbers its bucket: Python has to come to the same number.
+        marks = self.marks if mapping.key else None
+        if marks is not None and not extra and is_whole(mapping):
             bucket = self.bucket(mapping, buckets, {item.name: quote(item.name) for item in fields})
-            return f"SELECT {bucket} AS bucket, md5({self.joined(fields)}) AS h FROM {relation} AS t {self.fence}"
+            row = self.joined(marks, [self.word(item, f"'{marks.null}'") for item in fields])
+            return f"SELECT {bucket} AS bucket, md5({row}) AS h FROM {relation} AS t {self.fence}"
         names = {item.name: f"c{number}" for number, item in enumerate(fields)}
         texts = ", ".join(f"{self.text(item)} AS {names[item.name]}" for item in fields)
-        # Without a key the row's own hash numbers its bucket: Python has to come to the same number.
-        quick = self.marks is not None and mapping.key
-        row = self._joined_texts(names.values()) if quick else self.row(fields, names)
+        if marks is not None:
+            row = self.joined(marks, [f"coalesce({name}, '{marks.null}')" for name in names.values()])
+        else:
+            row = self.row(fields, names)
         carried = "".join(f"{name}, " for name in names.values()) if extra else ""
         bucket = self.bucket(mapping, buckets, names) + " AS bucket, " if mapping.key else ""
         inner = f"SELECT {texts} FROM {relation} AS t {self.fence}"
@@ -141,10 +147,6 @@ class Dialect(ABC):
         return (
             f"SELECT {carried}{self.lane('h', 1)} >> {shift_of(buckets)} AS bucket, h FROM ({found}) AS u {self.fence}"
         )
-
-    def _joined_texts(self, names: Iterable[str]) -> str:
-        marks = self.marks or Marks()
-        return f"concat_ws('{marks.between}', " + ", ".join(f"coalesce({n}, '{marks.null}')" for n in names) + ")"
 
     def digests(self, relation: str, mapping: TableMapping, buckets: int) -> str:
         """SELECT bucket, count, sum of lane a, sum of lane b; the sums are exact in both dialects."""

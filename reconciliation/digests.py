@@ -23,10 +23,8 @@ MODULUS = 1 << DIGEST_BITS
 MIN_BUCKETS, MAX_BUCKETS = 64, 1 << 16
 ROWS_PER_BUCKET = 32  # fewer rows to read per difference, against a hash aggregate that grows; measured at 500k rows
 SPREAD = 1_048_573  # a prime: numbers that rise in steps of a round number are spread, too
-FEW_PER_BUCKET, FINE_BUCKETS = (
-    4,
-    1024,
-)  # a small aggregate costs nothing, and each planted fault takes its bucket's rows along
+# A small aggregate costs nothing, and each planted fault takes its bucket's rows along.
+FEW_PER_BUCKET, FINE_BUCKETS = 4, 1024
 
 
 def buckets_for(rows: int) -> int:

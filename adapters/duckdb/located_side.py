@@ -82,8 +82,6 @@ class LocatedFiles:
             yield batches
 
     def repeated(self, mapping: TableMapping) -> int:
-        if self.key and set(self.key) <= set(mapping.key):
-            return 0  # DuckDB holds them unique
         return int(self._read(repeated(self._relation(), mapping))[0][0] or 0)
 
     def described(self, expression: str) -> str:

@@ -24,6 +24,7 @@ from reconciliation.options import ReconcileOptions
 from reconciliation.ports import FeedView, Pinner, TableSide
 from reconciliation.run import Context, RunResult, reconcile
 from waves.approvals import PLANNED_BY
+from waves.history import History
 
 if TYPE_CHECKING:
     from cutwater.state.records import PlanRow
@@ -88,8 +89,7 @@ def plan_of(store: Store, wave: str) -> PlanRow:
 
     Not the one that was saved last: a file that was put back gives a plan that had been saved before.
     """
-    records = store.journal.records(wave, PLANNED_BY)
-    stands = next((str(item.payload["plan"]) for item in reversed(records) if item.payload.get("plan")), "")
+    stands = History.of(wave, store.journal.records(wave, PLANNED_BY)).plan_hash
     found = store.plans.row(stands) if stands else store.plans.latest(wave)
     if found is None:
         raise BadInput("CW4008", f"wave {wave} has no plan", next=f"cutwater wave plan {wave}")

@@ -12,7 +12,7 @@ from payments.fin.narrative import code_lines, joined
 from payments.fin.party import account_of
 from payments.fin.transfers import Builder, refused
 from payments.fin.values import amount_of, dated_amount
-from payments.identity import bic11
+from payments.parties import bic11
 from payments.values import Findings
 
 _UETR = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)

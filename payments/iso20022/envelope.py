@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from payments.identity import bic11
 from payments.iso20022.context import Header, Level, Message
 from payments.iso20022.families import FAMILIES, MESSAGE_ID, Family
 from payments.iso20022.reader import TransactionReader
@@ -13,6 +12,7 @@ from payments.iso20022.shapes import Teller
 from payments.iso20022.statements import StatementReader
 from payments.iso20022.xml import Element, begun, kind_in, leaves, local, look, message_type, read
 from payments.model import Parsed
+from payments.parties import bic11
 from payments.schemas import Schemas
 from payments.values import Findings, iso_time
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from payments.identity import assembled, bic11, join_key, payment_key
+from payments.identity import assembled, join_key, payment_key
 from payments.iso20022.context import Level, Message
 from payments.iso20022.families import FAMILIES, MESSAGE_ID, Family
 from payments.iso20022.fields import day_that_counts, tell
 from payments.iso20022.shapes import Teller
 from payments.iso20022.xml import Element, leaves, look
 from payments.model import EventKind, FileBatch, PaymentEvent
+from payments.parties import bic11
 from payments.seen import Seen
 
 _WHOLE = ("GrpHdr/GrpRvsl", "GrpHdr/GrpRtr")

@@ -8,13 +8,13 @@ from typing import Any
 
 from cutwater.core.money import Money
 from payments.entries import EntryKeys
-from payments.identity import bic11
 from payments.iso20022 import maps
 from payments.iso20022.context import Level, Message
 from payments.iso20022.families import MESSAGE_ID, STATEMENT_ACCOUNT, Family
 from payments.iso20022.fields import index, tell
 from payments.iso20022.maps import agent
 from payments.iso20022.xml import Element, children, leaves, local, look
+from payments.parties import bic11
 from payments.statements import CREDIT, DEBIT, Balance, Statement, StatementEntry
 from payments.values import Findings, iso_date, iso_time, money
 

@@ -334,3 +334,28 @@ def test_the_quick_form_of_an_instant_has_the_same_digits_as_the_exact_one(schem
     """
     with psycopg.connect(schema[0]) as db:
         assert db.execute(query.encode()).fetchone() == (700_004, 0)
+
+
+def test_a_table_of_more_columns_than_a_function_takes_arguments(compare: Run, schema: tuple[str, str]) -> None:
+    """PostgreSQL takes a hundred in one call."""
+    columns = ", ".join(f"c{at} text DEFAULT 'v{at}'" for at in range(250))
+    with psycopg.connect(schema[0], autocommit=True) as db:
+        for name in ("wide", "wide2"):
+            db.execute(f"CREATE TABLE {schema[1]}.{name} (id int PRIMARY KEY, {columns})".encode())
+            db.execute(f"INSERT INTO {schema[1]}.{name} SELECT i FROM generate_series(1, 90) i".encode())
+        code, found = compare("wide", "wide2")
+        assert (code, found["verdict"]) == (0, "PASS"), found["reasons"]
+        db.execute(f"UPDATE {schema[1]}.wide2 SET c249 = NULL WHERE id = 7".encode())
+    assert compare("wide", "wide2")[1]["fields"] == {"c249": {"differing": 1}}
+
+
+def test_a_key_that_a_rule_makes_repeat_is_not_taken_for_unique(compare: Run, schema: tuple[str, str]) -> None:
+    """The constraint holds for the column, not for what is made of it."""
+    with psycopg.connect(schema[0], autocommit=True) as db:
+        db.execute(
+            f"CREATE TABLE {schema[1]}.fine (id int PRIMARY KEY); INSERT INTO {schema[1]}.fine VALUES (10), (11)".encode()
+        )
+        db.execute(f"CREATE TABLE {schema[1]}.coarse (id int); INSERT INTO {schema[1]}.coarse VALUES (1), (1)".encode())
+    code, found = compare("fine", "coarse", "--key", "id", "--class", "id=derived:id / 10")
+    assert code == 3, found["reasons"]
+    assert (found["rows"]["duplicate_in_source"], found["rows"]["duplicate_in_target"]) == (1, 1)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.identity import bic11, join_key
+from payments.identity import join_key
 from payments.model import EventKind
+from payments.parties import bic11
 from payments.payhub import parse_record
 
 INITIATED: dict[str, Any] = {
